@@ -1,0 +1,23 @@
+// Assertion codes. Only a bug of the core can raise one; the host prints the name (host/core/load.ts).
+export const BUG_POOL_DOUBLE_FREE: u32 = 1; // object freed twice, or never allocated
+export const BUG_POOL_POISON: u32 = 2; // a freed object was written to
+export const BUG_POOL_RANGE: u32 = 3; // address does not belong to the pool
+export const BUG_REF_UNDERFLOW: u32 = 4; // I4: reference dropped below zero
+export const BUG_REF_FROM_ZERO: u32 = 5; // I4: reference taken on a dead object
+export const BUG_PAGE_REF: u32 = 6; // page reference dropped below zero
+export const BUG_NOTIF_TWICE: u32 = 7; // I4: a notification completed twice
+export const BUG_NOTIF_BEFORE_SEND: u32 = 8; // I2: F_NOTIF would be posted before the send's own CQE
+export const BUG_CQE_TWICE: u32 = 9; // I1: a request completed twice
+export const BUG_CHAIN_CONTEXT: u32 = 10; // I14: chained notifications of different rings or tasks
+export const BUG_FRAGREF: u32 = 11; // I16: managed frags without a ubuf
+export const BUG_PURE: u32 = 12; // I19: pure zero-copy state and memory charge disagree
+export const BUG_SKB_LEN: u32 = 13; // skb lengths disagree
+export const BUG_TIMER: u32 = 14; // timer heap corrupt
+export const BUG_WMEM: u32 = 15; // I9: send buffer accounting below zero
+export const BUG_RMEM: u32 = 16; // I9: receive buffer accounting below zero
+export const BUG_MEMLOCK: u32 = 17; // I9: locked memory accounting below zero
+export const BUG_RING: u32 = 18; // I11/I15: ring index out of bounds
+export const BUG_UNREACHABLE: u32 = 19;
+export const BUG_TCP_SEQ: u32 = 20; // send queue sequence numbers have a hole
+export const BUG_SOFTIRQ_LOOP: u32 = 21; // softirq did not come to rest
+export const BUG_LEAK: u32 = 22; // I5: objects left at the end

@@ -1,0 +1,20 @@
+// The counter block, u32 each: what is alive now, and what was done since boot. Offsets in bytes from counters().
+export const CNT_REQS_LIVE: u32 = 0; // io_kiocb, notifications included
+export const CNT_NOTIFS_LIVE: u32 = 4;
+export const CNT_SKBS_LIVE: u32 = 8;
+export const CNT_SHINFO_LIVE: u32 = 12; // skb data areas
+export const CNT_SOCKS_LIVE: u32 = 16;
+export const CNT_FILES_LIVE: u32 = 20;
+export const CNT_RINGS_LIVE: u32 = 24;
+export const CNT_PAGES_PINNED: u32 = 28; // references held on user pages
+export const CNT_CHUNKS_LIVE: u32 = 32; // kernel data chunks
+export const CNT_ASYNC_LIVE: u32 = 36; // async data blocks
+export const CNT_TIMERS_LIVE: u32 = 40;
+export const CNT_NOTIFS: u32 = 44; // since boot, from here on
+export const CNT_SKBS: u32 = 48;
+export const CNT_COPIED_TX: u32 = 52; // bytes copied by plain sends
+export const CNT_COPIED_ZC: u32 = 56; // bytes of zero-copy sends that were copied after all
+export const CNT_CQES: u32 = 60;
+export const CNT_ENTERS: u32 = 64;
+export const CNT_TX_PACKETS: u32 = 68;
+export const CNT_SIZE: u32 = 128;

@@ -1,0 +1,333 @@
+// io_uring's user interface as of Linux 6.18: opcodes, flags, and the byte offsets of the structs that an application
+// shares with the kernel (include/uapi/linux/io_uring.h). The names are the header's; IOSQE_* are the masks, not the bits.
+
+// struct io_uring_sqe, 64 bytes (128 with IORING_SETUP_SQE128) ---------------------------------------------------------
+export const SQE_OFF_OPCODE: u32 = 0; // u8
+export const SQE_OFF_FLAGS: u32 = 1; // u8
+export const SQE_OFF_IOPRIO: u32 = 2; // u16
+export const SQE_OFF_FD: u32 = 4; // s32
+export const SQE_OFF_OFF: u32 = 8; // u64
+export const SQE_OFF_ADDR2: u32 = 8; // u64, same place as off
+export const SQE_OFF_ADDR: u32 = 16; // u64
+export const SQE_OFF_SPLICE_OFF_IN: u32 = 16; // u64, same place as addr
+export const SQE_OFF_LEN: u32 = 24; // u32
+export const SQE_OFF_MSG_FLAGS: u32 = 28; // u32, also every other op's own flags
+export const SQE_OFF_POLL32_EVENTS: u32 = 28; // u32
+export const SQE_OFF_TIMEOUT_FLAGS: u32 = 28; // u32
+export const SQE_OFF_CANCEL_FLAGS: u32 = 28; // u32
+export const SQE_OFF_USER_DATA: u32 = 32; // u64
+export const SQE_OFF_BUF_INDEX: u32 = 40; // u16
+export const SQE_OFF_BUF_GROUP: u32 = 40; // u16, same place as buf_index
+export const SQE_OFF_PERSONALITY: u32 = 42; // u16
+export const SQE_OFF_SPLICE_FD_IN: u32 = 44; // s32
+export const SQE_OFF_FILE_INDEX: u32 = 44; // u32, same place as splice_fd_in
+export const SQE_OFF_ADDR_LEN: u32 = 44; // u16, same place as the low half of file_index
+export const SQE_OFF_PAD3: u32 = 46; // u16, __pad3[0]
+export const SQE_OFF_ADDR3: u32 = 48; // u64
+export const SQE_OFF_PAD2: u32 = 56; // u64, __pad2[0]
+export const SQE_SIZE: u32 = 64;
+export const SQE128_SIZE: u32 = 128;
+
+// struct io_uring_cqe, 16 bytes (32 with IORING_SETUP_CQE32) -----------------------------------------------------------
+export const CQE_OFF_USER_DATA: u32 = 0; // u64
+export const CQE_OFF_RES: u32 = 8; // s32
+export const CQE_OFF_FLAGS: u32 = 12; // u32
+export const CQE_OFF_BIG_CQE: u32 = 16; // u64[2]
+export const CQE_SIZE: u32 = 16;
+export const CQE32_SIZE: u32 = 32;
+
+// struct io_uring_params, 120 bytes ------------------------------------------------------------------------------------
+export const PARAMS_OFF_SQ_ENTRIES: u32 = 0;
+export const PARAMS_OFF_CQ_ENTRIES: u32 = 4;
+export const PARAMS_OFF_FLAGS: u32 = 8;
+export const PARAMS_OFF_SQ_THREAD_CPU: u32 = 12;
+export const PARAMS_OFF_SQ_THREAD_IDLE: u32 = 16;
+export const PARAMS_OFF_FEATURES: u32 = 20;
+export const PARAMS_OFF_WQ_FD: u32 = 24;
+export const PARAMS_OFF_RESV: u32 = 28; // u32[3], must be 0
+export const PARAMS_OFF_SQ_OFF: u32 = 40; // struct io_sqring_offsets
+export const PARAMS_OFF_CQ_OFF: u32 = 80; // struct io_cqring_offsets
+export const PARAMS_SIZE: u32 = 120;
+
+// struct io_sqring_offsets, 40 bytes
+export const SQOFF_OFF_HEAD: u32 = 0;
+export const SQOFF_OFF_TAIL: u32 = 4;
+export const SQOFF_OFF_RING_MASK: u32 = 8;
+export const SQOFF_OFF_RING_ENTRIES: u32 = 12;
+export const SQOFF_OFF_FLAGS: u32 = 16;
+export const SQOFF_OFF_DROPPED: u32 = 20;
+export const SQOFF_OFF_ARRAY: u32 = 24;
+export const SQOFF_OFF_RESV1: u32 = 28;
+export const SQOFF_OFF_USER_ADDR: u32 = 32; // u64
+
+// struct io_cqring_offsets, 40 bytes
+export const CQOFF_OFF_HEAD: u32 = 0;
+export const CQOFF_OFF_TAIL: u32 = 4;
+export const CQOFF_OFF_RING_MASK: u32 = 8;
+export const CQOFF_OFF_RING_ENTRIES: u32 = 12;
+export const CQOFF_OFF_OVERFLOW: u32 = 16;
+export const CQOFF_OFF_CQES: u32 = 20;
+export const CQOFF_OFF_FLAGS: u32 = 24;
+export const CQOFF_OFF_RESV1: u32 = 28;
+export const CQOFF_OFF_USER_ADDR: u32 = 32; // u64
+
+// struct io_rings: the head of the mapping that SQ and CQ share ---------------------------------------------------------
+export const RING_OFF_SQ_HEAD: u32 = 0; // kernel writes
+export const RING_OFF_SQ_TAIL: u32 = 4; // user writes
+export const RING_OFF_CQ_HEAD: u32 = 8; // user writes
+export const RING_OFF_CQ_TAIL: u32 = 12; // kernel writes
+export const RING_OFF_SQ_RING_MASK: u32 = 16;
+export const RING_OFF_CQ_RING_MASK: u32 = 20;
+export const RING_OFF_SQ_RING_ENTRIES: u32 = 24;
+export const RING_OFF_CQ_RING_ENTRIES: u32 = 28;
+export const RING_OFF_SQ_DROPPED: u32 = 32;
+export const RING_OFF_SQ_FLAGS: u32 = 36;
+export const RING_OFF_CQ_FLAGS: u32 = 40; // user writes
+export const RING_OFF_CQ_OVERFLOW: u32 = 44;
+export const RING_OFF_CQES: u32 = 64; // the SQ array follows the CQEs, rounded up to 64
+
+// mmap() offsets of a ring fd
+export const IORING_OFF_SQ_RING: u32 = 0;
+export const IORING_OFF_CQ_RING: u32 = 0x8000000;
+export const IORING_OFF_SQES: u32 = 0x10000000;
+export const IORING_OFF_PBUF_RING: u32 = 0x80000000;
+export const IORING_OFF_PBUF_SHIFT: u32 = 16;
+export const IORING_OFF_MMAP_MASK: u32 = 0xf8000000;
+
+// Limits of io_uring/io_uring.h
+export const IORING_MAX_ENTRIES: u32 = 32768;
+export const IORING_MAX_CQ_ENTRIES: u32 = 65536;
+
+// io_uring_params.flags ------------------------------------------------------------------------------------------------
+export const IORING_SETUP_IOPOLL: u32 = 0x1;
+export const IORING_SETUP_SQPOLL: u32 = 0x2;
+export const IORING_SETUP_SQ_AFF: u32 = 0x4;
+export const IORING_SETUP_CQSIZE: u32 = 0x8;
+export const IORING_SETUP_CLAMP: u32 = 0x10;
+export const IORING_SETUP_ATTACH_WQ: u32 = 0x20;
+export const IORING_SETUP_R_DISABLED: u32 = 0x40;
+export const IORING_SETUP_SUBMIT_ALL: u32 = 0x80;
+export const IORING_SETUP_COOP_TASKRUN: u32 = 0x100;
+export const IORING_SETUP_TASKRUN_FLAG: u32 = 0x200;
+export const IORING_SETUP_SQE128: u32 = 0x400;
+export const IORING_SETUP_CQE32: u32 = 0x800;
+export const IORING_SETUP_SINGLE_ISSUER: u32 = 0x1000;
+export const IORING_SETUP_DEFER_TASKRUN: u32 = 0x2000;
+export const IORING_SETUP_NO_MMAP: u32 = 0x4000;
+export const IORING_SETUP_REGISTERED_FD_ONLY: u32 = 0x8000;
+export const IORING_SETUP_NO_SQARRAY: u32 = 0x10000;
+export const IORING_SETUP_HYBRID_IOPOLL: u32 = 0x20000;
+export const IORING_SETUP_CQE_MIXED: u32 = 0x40000;
+
+// io_uring_params.features
+export const IORING_FEAT_SINGLE_MMAP: u32 = 0x1;
+export const IORING_FEAT_NODROP: u32 = 0x2;
+export const IORING_FEAT_SUBMIT_STABLE: u32 = 0x4;
+export const IORING_FEAT_RW_CUR_POS: u32 = 0x8;
+export const IORING_FEAT_CUR_PERSONALITY: u32 = 0x10;
+export const IORING_FEAT_FAST_POLL: u32 = 0x20;
+export const IORING_FEAT_POLL_32BITS: u32 = 0x40;
+export const IORING_FEAT_SQPOLL_NONFIXED: u32 = 0x80;
+export const IORING_FEAT_EXT_ARG: u32 = 0x100;
+export const IORING_FEAT_NATIVE_WORKERS: u32 = 0x200;
+export const IORING_FEAT_RSRC_TAGS: u32 = 0x400;
+export const IORING_FEAT_CQE_SKIP: u32 = 0x800;
+export const IORING_FEAT_LINKED_FILE: u32 = 0x1000;
+export const IORING_FEAT_REG_REG_RING: u32 = 0x2000;
+export const IORING_FEAT_RECVSEND_BUNDLE: u32 = 0x4000;
+export const IORING_FEAT_MIN_TIMEOUT: u32 = 0x8000;
+export const IORING_FEAT_RW_ATTR: u32 = 0x10000;
+export const IORING_FEAT_NO_IOWAIT: u32 = 0x20000;
+
+// sq_flags, cq_flags
+export const IORING_SQ_NEED_WAKEUP: u32 = 0x1;
+export const IORING_SQ_CQ_OVERFLOW: u32 = 0x2;
+export const IORING_SQ_TASKRUN: u32 = 0x4;
+export const IORING_CQ_EVENTFD_DISABLED: u32 = 0x1;
+
+// io_uring_enter() flags, and struct io_uring_getevents_arg (24 bytes)
+export const IORING_ENTER_GETEVENTS: u32 = 0x1;
+export const IORING_ENTER_SQ_WAKEUP: u32 = 0x2;
+export const IORING_ENTER_SQ_WAIT: u32 = 0x4;
+export const IORING_ENTER_EXT_ARG: u32 = 0x8;
+export const IORING_ENTER_REGISTERED_RING: u32 = 0x10;
+export const IORING_ENTER_ABS_TIMER: u32 = 0x20;
+export const IORING_ENTER_EXT_ARG_REG: u32 = 0x40;
+export const IORING_ENTER_NO_IOWAIT: u32 = 0x80;
+export const GETEVENTS_OFF_SIGMASK: u32 = 0; // u64
+export const GETEVENTS_OFF_SIGMASK_SZ: u32 = 8; // u32
+export const GETEVENTS_OFF_MIN_WAIT_USEC: u32 = 12; // u32
+export const GETEVENTS_OFF_TS: u32 = 16; // u64, pointer to { s64 sec, s64 nsec }
+export const GETEVENTS_ARG_SIZE: u32 = 24;
+
+// sqe.flags ------------------------------------------------------------------------------------------------------------
+export const IOSQE_FIXED_FILE: u32 = 0x1;
+export const IOSQE_IO_DRAIN: u32 = 0x2;
+export const IOSQE_IO_LINK: u32 = 0x4;
+export const IOSQE_IO_HARDLINK: u32 = 0x8;
+export const IOSQE_ASYNC: u32 = 0x10;
+export const IOSQE_BUFFER_SELECT: u32 = 0x20;
+export const IOSQE_CQE_SKIP_SUCCESS: u32 = 0x40;
+
+// cqe.flags
+export const IORING_CQE_F_BUFFER: u32 = 0x1;
+export const IORING_CQE_F_MORE: u32 = 0x2;
+export const IORING_CQE_F_SOCK_NONEMPTY: u32 = 0x4;
+export const IORING_CQE_F_NOTIF: u32 = 0x8;
+export const IORING_CQE_F_BUF_MORE: u32 = 0x10;
+export const IORING_CQE_F_SKIP: u32 = 0x20;
+export const IORING_CQE_F_32: u32 = 0x8000;
+export const IORING_CQE_BUFFER_SHIFT: u32 = 16;
+
+// sqe.ioprio of sends and receives, and res of a notification
+export const IORING_RECVSEND_POLL_FIRST: u32 = 0x1;
+export const IORING_RECV_MULTISHOT: u32 = 0x2;
+export const IORING_RECVSEND_FIXED_BUF: u32 = 0x4;
+export const IORING_SEND_ZC_REPORT_USAGE: u32 = 0x8;
+export const IORING_RECVSEND_BUNDLE: u32 = 0x10;
+export const IORING_SEND_VECTORIZED: u32 = 0x20;
+export const IORING_NOTIF_USAGE_ZC_COPIED: u32 = 0x80000000;
+
+// sqe.timeout_flags, sqe.cancel_flags, sqe.len of poll, sqe.ioprio of accept, splice_flags
+export const IORING_TIMEOUT_ABS: u32 = 0x1;
+export const IORING_TIMEOUT_UPDATE: u32 = 0x2;
+export const IORING_TIMEOUT_BOOTTIME: u32 = 0x4;
+export const IORING_TIMEOUT_REALTIME: u32 = 0x8;
+export const IORING_LINK_TIMEOUT_UPDATE: u32 = 0x10;
+export const IORING_TIMEOUT_ETIME_SUCCESS: u32 = 0x20;
+export const IORING_TIMEOUT_MULTISHOT: u32 = 0x40;
+export const IORING_ASYNC_CANCEL_ALL: u32 = 0x1;
+export const IORING_ASYNC_CANCEL_FD: u32 = 0x2;
+export const IORING_ASYNC_CANCEL_ANY: u32 = 0x4;
+export const IORING_ASYNC_CANCEL_FD_FIXED: u32 = 0x8;
+export const IORING_ASYNC_CANCEL_USERDATA: u32 = 0x10;
+export const IORING_ASYNC_CANCEL_OP: u32 = 0x20;
+export const IORING_POLL_ADD_MULTI: u32 = 0x1;
+export const IORING_POLL_UPDATE_EVENTS: u32 = 0x2;
+export const IORING_POLL_UPDATE_USER_DATA: u32 = 0x4;
+export const IORING_POLL_ADD_LEVEL: u32 = 0x8;
+export const IORING_ACCEPT_MULTISHOT: u32 = 0x1;
+export const IORING_ACCEPT_DONTWAIT: u32 = 0x2;
+export const IORING_ACCEPT_POLL_FIRST: u32 = 0x4;
+export const IORING_FILE_INDEX_ALLOC: u32 = 0xffffffff;
+export const SPLICE_F_FD_IN_FIXED: u32 = 0x80000000;
+
+// io_uring_register() opcodes
+export const IORING_REGISTER_BUFFERS: u32 = 0;
+export const IORING_UNREGISTER_BUFFERS: u32 = 1;
+export const IORING_REGISTER_FILES: u32 = 2;
+export const IORING_UNREGISTER_FILES: u32 = 3;
+export const IORING_REGISTER_EVENTFD: u32 = 4;
+export const IORING_UNREGISTER_EVENTFD: u32 = 5;
+export const IORING_REGISTER_FILES_UPDATE: u32 = 6;
+export const IORING_REGISTER_EVENTFD_ASYNC: u32 = 7;
+export const IORING_REGISTER_PROBE: u32 = 8;
+export const IORING_REGISTER_PERSONALITY: u32 = 9;
+export const IORING_UNREGISTER_PERSONALITY: u32 = 10;
+export const IORING_REGISTER_RESTRICTIONS: u32 = 11;
+export const IORING_REGISTER_ENABLE_RINGS: u32 = 12;
+export const IORING_REGISTER_FILES2: u32 = 13;
+export const IORING_REGISTER_FILES_UPDATE2: u32 = 14;
+export const IORING_REGISTER_BUFFERS2: u32 = 15;
+export const IORING_REGISTER_BUFFERS_UPDATE: u32 = 16;
+export const IORING_REGISTER_IOWQ_AFF: u32 = 17;
+export const IORING_UNREGISTER_IOWQ_AFF: u32 = 18;
+export const IORING_REGISTER_IOWQ_MAX_WORKERS: u32 = 19;
+export const IORING_REGISTER_RING_FDS: u32 = 20;
+export const IORING_UNREGISTER_RING_FDS: u32 = 21;
+export const IORING_REGISTER_PBUF_RING: u32 = 22;
+export const IORING_UNREGISTER_PBUF_RING: u32 = 23;
+export const IORING_REGISTER_SYNC_CANCEL: u32 = 24;
+export const IORING_REGISTER_FILE_ALLOC_RANGE: u32 = 25;
+export const IORING_REGISTER_PBUF_STATUS: u32 = 26;
+export const IORING_REGISTER_NAPI: u32 = 27;
+export const IORING_UNREGISTER_NAPI: u32 = 28;
+export const IORING_REGISTER_CLOCK: u32 = 29;
+export const IORING_REGISTER_CLONE_BUFFERS: u32 = 30;
+export const IORING_REGISTER_SEND_MSG_RING: u32 = 31;
+export const IORING_REGISTER_ZCRX_IFQ: u32 = 32;
+export const IORING_REGISTER_RESIZE_RINGS: u32 = 33;
+export const IORING_REGISTER_MEM_REGION: u32 = 34;
+export const IORING_REGISTER_QUERY: u32 = 35;
+export const IORING_REGISTER_LAST: u32 = 36; // first opcode that 6.18 does not know
+export const IORING_REGISTER_USE_REGISTERED_RING: u32 = 0x80000000;
+
+// struct io_uring_rsrc_register (32 bytes), struct io_uring_probe and its ops
+export const RSRC_REGISTER_OFF_NR: u32 = 0;
+export const RSRC_REGISTER_OFF_FLAGS: u32 = 4;
+export const RSRC_REGISTER_OFF_RESV2: u32 = 8; // u64
+export const RSRC_REGISTER_OFF_DATA: u32 = 16; // u64
+export const RSRC_REGISTER_OFF_TAGS: u32 = 24; // u64
+export const RSRC_REGISTER_SIZE: u32 = 32;
+export const IORING_RSRC_REGISTER_SPARSE: u32 = 0x1;
+export const PROBE_OFF_LAST_OP: u32 = 0; // u8
+export const PROBE_OFF_OPS_LEN: u32 = 1; // u8
+export const PROBE_OFF_OPS: u32 = 16;
+export const PROBE_OP_SIZE: u32 = 8; // u8 op, u8 resv, u16 flags, u32 resv2
+export const IO_URING_OP_SUPPORTED: u32 = 0x1;
+
+// sqe.opcode -----------------------------------------------------------------------------------------------------------
+export const IORING_OP_NOP: u32 = 0;
+export const IORING_OP_READV: u32 = 1;
+export const IORING_OP_WRITEV: u32 = 2;
+export const IORING_OP_FSYNC: u32 = 3;
+export const IORING_OP_READ_FIXED: u32 = 4;
+export const IORING_OP_WRITE_FIXED: u32 = 5;
+export const IORING_OP_POLL_ADD: u32 = 6;
+export const IORING_OP_POLL_REMOVE: u32 = 7;
+export const IORING_OP_SYNC_FILE_RANGE: u32 = 8;
+export const IORING_OP_SENDMSG: u32 = 9;
+export const IORING_OP_RECVMSG: u32 = 10;
+export const IORING_OP_TIMEOUT: u32 = 11;
+export const IORING_OP_TIMEOUT_REMOVE: u32 = 12;
+export const IORING_OP_ACCEPT: u32 = 13;
+export const IORING_OP_ASYNC_CANCEL: u32 = 14;
+export const IORING_OP_LINK_TIMEOUT: u32 = 15;
+export const IORING_OP_CONNECT: u32 = 16;
+export const IORING_OP_FALLOCATE: u32 = 17;
+export const IORING_OP_OPENAT: u32 = 18;
+export const IORING_OP_CLOSE: u32 = 19;
+export const IORING_OP_FILES_UPDATE: u32 = 20;
+export const IORING_OP_STATX: u32 = 21;
+export const IORING_OP_READ: u32 = 22;
+export const IORING_OP_WRITE: u32 = 23;
+export const IORING_OP_FADVISE: u32 = 24;
+export const IORING_OP_MADVISE: u32 = 25;
+export const IORING_OP_SEND: u32 = 26;
+export const IORING_OP_RECV: u32 = 27;
+export const IORING_OP_OPENAT2: u32 = 28;
+export const IORING_OP_EPOLL_CTL: u32 = 29;
+export const IORING_OP_SPLICE: u32 = 30;
+export const IORING_OP_PROVIDE_BUFFERS: u32 = 31;
+export const IORING_OP_REMOVE_BUFFERS: u32 = 32;
+export const IORING_OP_TEE: u32 = 33;
+export const IORING_OP_SHUTDOWN: u32 = 34;
+export const IORING_OP_RENAMEAT: u32 = 35;
+export const IORING_OP_UNLINKAT: u32 = 36;
+export const IORING_OP_MKDIRAT: u32 = 37;
+export const IORING_OP_SYMLINKAT: u32 = 38;
+export const IORING_OP_LINKAT: u32 = 39;
+export const IORING_OP_MSG_RING: u32 = 40;
+export const IORING_OP_FSETXATTR: u32 = 41;
+export const IORING_OP_SETXATTR: u32 = 42;
+export const IORING_OP_FGETXATTR: u32 = 43;
+export const IORING_OP_GETXATTR: u32 = 44;
+export const IORING_OP_SOCKET: u32 = 45;
+export const IORING_OP_URING_CMD: u32 = 46;
+export const IORING_OP_SEND_ZC: u32 = 47;
+export const IORING_OP_SENDMSG_ZC: u32 = 48;
+export const IORING_OP_READ_MULTISHOT: u32 = 49;
+export const IORING_OP_WAITID: u32 = 50;
+export const IORING_OP_FUTEX_WAIT: u32 = 51;
+export const IORING_OP_FUTEX_WAKE: u32 = 52;
+export const IORING_OP_FUTEX_WAITV: u32 = 53;
+export const IORING_OP_FIXED_FD_INSTALL: u32 = 54;
+export const IORING_OP_FTRUNCATE: u32 = 55;
+export const IORING_OP_BIND: u32 = 56;
+export const IORING_OP_LISTEN: u32 = 57;
+export const IORING_OP_RECV_ZC: u32 = 58;
+export const IORING_OP_EPOLL_WAIT: u32 = 59;
+export const IORING_OP_READV_FIXED: u32 = 60;
+export const IORING_OP_WRITEV_FIXED: u32 = 61;
+export const IORING_OP_PIPE: u32 = 62;
+export const IORING_OP_LAST: u32 = 63; // first opcode that 6.18 does not know

@@ -1,0 +1,85 @@
+// Open files: a reference-counted object behind each descriptor and each registered file slot. The last reference
+// releases what is behind it, through the release function of its kind.
+import { POOL_FILE, poolAlloc, poolFree } from "../lib/pool";
+import { FILE_SIZE } from "../abi/layout";
+import { CNT_FILES_LIVE } from "../abi/counters";
+import { BUG_REF_UNDERFLOW } from "../abi/bug";
+import { EBADF, EMFILE } from "../abi/errno";
+import { bugOn } from "../lib/bug";
+import { cntDec, cntInc, nil } from "../lib/state";
+import { FD_MAX, Task, current, fdSlot } from "../kernel/task";
+
+export const FILE_SOCKET: u32 = 1;
+export const FILE_RING: u32 = 2;
+export const FILE_PIPE: u32 = 3;
+export const FILE_MEM: u32 = 4;
+export const FILE_EVENTFD: u32 = 5;
+
+export const O_NONBLOCK: u32 = 0x800;
+
+@unmanaged @final export class File {
+  pad: u32;
+  kind: u32;
+  refs: u32;
+  flags: u32; // O_*
+  priv: usize; // Sock, RingCtx, Pipe...
+  release: u32; // table index of (file: File) => void
+  poll: u32; // table index of (file: File) => u32 (EPOLL mask), 0 = always ready
+  wq: usize; // WaitQueue of the object, 0 = none
+  mode: u32; // 1 readable, 2 writable
+}
+if (offsetof<File>() > FILE_SIZE) ERROR("File does not fit its pool");
+
+export function fileNew(kind: u32, priv: usize, release: u32, poll: u32, wq: usize): File {
+  const f = changetype<File>(poolAlloc(POOL_FILE));
+  if (!f) return f;
+  f.kind = kind;
+  f.refs = 1;
+  f.flags = 0;
+  f.priv = priv;
+  f.release = release;
+  f.poll = poll;
+  f.wq = wq;
+  f.mode = 3;
+  cntInc(CNT_FILES_LIVE);
+  return f;
+}
+
+@inline export function fget(f: File): File { f.refs++; return f; }
+
+export function fput(f: File): void {
+  bugOn(f.refs == 0, BUG_REF_UNDERFLOW, changetype<usize>(f));
+  if (--f.refs) return;
+  if (f.release) call_indirect<void>(f.release, f);
+  cntDec(CNT_FILES_LIVE);
+  poolFree(POOL_FILE, changetype<usize>(f));
+}
+
+/** The file behind `fd` of the current task without taking a reference, or nil. */
+@inline export function fdFile(fd: i32): File {
+  return (fd as u32) < FD_MAX ? changetype<File>(load<u32>(fdSlot(current(), fd as u32)) as usize) : nil<File>();
+}
+
+/** Installs `f` (its reference moves to the table) at the lowest free descriptor; fd or -EMFILE. */
+export function fdInstall(t: Task, f: File): i32 {
+  for (let fd = t.fd_hint; fd < FD_MAX; fd++) {
+    if (load<u32>(fdSlot(t, fd))) continue;
+    store<u32>(fdSlot(t, fd), changetype<usize>(f) as u32);
+    t.fd_hint = fd + 1;
+    return fd;
+  }
+  return -EMFILE;
+}
+
+export function fdClose(t: Task, fd: i32): i32 {
+  if ((fd as u32) >= FD_MAX) return -EBADF;
+  const slot = fdSlot(t, fd as u32), f = changetype<File>(load<u32>(slot) as usize);
+  if (!f) return -EBADF;
+  store<u32>(slot, 0);
+  if ((fd as u32) < t.fd_hint) t.fd_hint = fd as u32;
+  fput(f);
+  return 0;
+}
+
+/** EPOLL* events that hold on the file now. */
+@inline export function filePoll(f: File): u32 { return f.poll ? call_indirect<u32>(f.poll, f) : 0x45; }

@@ -1,0 +1,68 @@
+// Who runs when. One thread executes everything: the task (system calls), softirq (packet input, timers), task work and
+// the simulated workers. Events are timers; the machine sleeps by running the next one.
+//
+//   task in user space --syscall--> kernel --returns--> task work runs --> user space
+//                                     |
+//                                     +-- waits: runNextTimer(), task work, look again
+//
+// A blocking call is a loop `while (!condition) { if (!sleepStep(deadline)) give up; }`.
+import { S_BH_DEPTH, S_BACKLOG_HEAD, S_HOOK_NET_RX, S_IN_SOFTIRQ, S_NOW, S_TRACE_CTX } from "../lib/state";
+import { TRACE_CTX_SOFTIRQ } from "../abi/trace";
+import { nextTimerAt, runNextTimer, advanceTo, timersPending } from "../lib/timer";
+
+/** No deadline: wait until something happens. */
+export const FOREVER: u64 = u64.MAX_VALUE;
+/**
+ * A call without deadline gives up after this much virtual time: nothing that it waits for is still going to happen, only
+ * retransmissions and probes that repeat. One day.
+ */
+export const WAIT_HORIZON: u64 = 86400000000000;
+
+export const SLEEP_EVENT: u32 = 1; // an event ran
+export const SLEEP_DEADLINE: u32 = 2; // the deadline was reached, the clock stands on it
+export const SLEEP_NEVER: u32 = 0; // no event can ever come
+
+/** Sleeps until the next event, at most to `deadline`. Runs the event in softirq context. */
+export function sleepStep(deadline: u64): u32 {
+  if (!timersPending()) {
+    if (deadline == FOREVER) return SLEEP_NEVER;
+    advanceTo(deadline);
+    return SLEEP_DEADLINE;
+  }
+  if (nextTimerAt() > deadline) {
+    advanceTo(deadline);
+    return SLEEP_DEADLINE;
+  }
+  runTimerSoftirq();
+  return SLEEP_EVENT;
+}
+
+function runTimerSoftirq(): void {
+  const ctx = load<u32>(S_TRACE_CTX);
+  store<u32>(S_TRACE_CTX, TRACE_CTX_SOFTIRQ);
+  localBhDisable();
+  runNextTimer();
+  localBhEnable();
+  store<u32>(S_TRACE_CTX, ctx);
+}
+
+/** Softirq work raised inside the pair runs at the outermost enable. */
+@inline export function localBhDisable(): void { store<u32>(S_BH_DEPTH, load<u32>(S_BH_DEPTH) + 1); }
+
+@inline export function localBhEnable(): void {
+  const depth = load<u32>(S_BH_DEPTH) - 1;
+  store<u32>(S_BH_DEPTH, depth);
+  if (depth == 0 && load<u32>(S_BACKLOG_HEAD) && !load<u32>(S_IN_SOFTIRQ)) doSoftirq();
+}
+
+/** Drains the input queue. Packets sent meanwhile are appended to it and handled by the same loop. */
+export function doSoftirq(): void {
+  const ctx = load<u32>(S_TRACE_CTX);
+  store<u32>(S_TRACE_CTX, TRACE_CTX_SOFTIRQ);
+  store<u32>(S_IN_SOFTIRQ, 1);
+  call_indirect<void>(load<u32>(S_HOOK_NET_RX));
+  store<u32>(S_IN_SOFTIRQ, 0);
+  store<u32>(S_TRACE_CTX, ctx);
+}
+
+@inline export function now(): u64 { return load<u64>(S_NOW); }

@@ -1,0 +1,69 @@
+// Wait queues. An entry is called back when something happens to the object it watches; blocking system calls do not use
+// entries: they run the machine's events and look again (kernel/sched.ts).
+//
+// A queue is two words in its owner, head and tail of a doubly linked list of entries.
+import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
+import { SMALL_SIZE } from "../abi/layout";
+
+@unmanaged @final export class WaitEntry {
+  pad: u32;
+  next: WaitEntry;
+  prev: WaitEntry;
+  queue: usize; // address of the queue it is on, 0 = none
+  fn: u32; // table index of (entry: WaitEntry, mask: u32) => void
+  arg: usize;
+  mask: u32; // events it wants
+}
+if (offsetof<WaitEntry>() > SMALL_SIZE) ERROR("WaitEntry does not fit its pool");
+
+@inline function head(q: usize): WaitEntry { return changetype<WaitEntry>(load<u32>(q) as usize); }
+
+export function waitEntryNew(fn: u32, arg: usize, mask: u32): WaitEntry {
+  const e = changetype<WaitEntry>(poolAlloc(POOL_SMALL));
+  if (!e) return e;
+  e.queue = 0;
+  e.fn = fn;
+  e.arg = arg;
+  e.mask = mask;
+  return e;
+}
+
+/** Adds at the tail. */
+export function waitAdd(q: usize, e: WaitEntry): void {
+  const tail = changetype<WaitEntry>(load<u32>(q, 4) as usize);
+  e.queue = q;
+  e.next = changetype<WaitEntry>(0);
+  e.prev = tail;
+  if (tail) tail.next = e;
+  else store<u32>(q, changetype<usize>(e) as u32);
+  store<u32>(q, changetype<usize>(e) as u32, 4);
+}
+
+export function waitRemove(e: WaitEntry): void {
+  if (!e.queue) return;
+  const q = e.queue;
+  if (e.prev) e.prev.next = e.next;
+  else store<u32>(q, changetype<usize>(e.next) as u32);
+  if (e.next) e.next.prev = e.prev;
+  else store<u32>(q, changetype<usize>(e.prev) as u32, 4);
+  e.queue = 0;
+}
+
+export function waitEntryFree(e: WaitEntry): void {
+  waitRemove(e);
+  poolFree(POOL_SMALL, changetype<usize>(e));
+}
+
+/** Calls every entry that wants one of `mask`. An entry may remove itself, nobody else's. */
+@inline export function wakeUp(q: usize, mask: u32): void {
+  if (load<u32>(q)) wakeUpSlow(q, mask);
+}
+
+function wakeUpSlow(q: usize, mask: u32): void {
+  let e = head(q);
+  while (e) {
+    const next = e.next;
+    if (e.mask & mask) call_indirect<void>(e.fn, e, mask);
+    e = next;
+  }
+}

@@ -1,0 +1,55 @@
+// Machine state: every variable of the core that is not inside an object lives here, at an address, so that a snapshot
+// of the memory is a snapshot of the machine. Module globals would be invisible to it.
+import { STATE_BASE, COUNTERS_BASE } from "../abi/layout";
+
+export const S_NOW: usize = STATE_BASE; // u64 virtual time in ns
+export const S_TIMER_COUNT: usize = STATE_BASE + 8;
+export const S_TIMER_SEQ: usize = STATE_BASE + 16; // u64
+export const S_SEED: usize = STATE_BASE + 24; // u64, 0 = the order recorded on Linux
+export const S_RNG: usize = STATE_BASE + 32; // u64
+export const S_CURRENT: usize = STATE_BASE + 40; // Task
+export const S_BH_DEPTH: usize = STATE_BASE + 44;
+export const S_IN_SOFTIRQ: usize = STATE_BASE + 48;
+export const S_BACKLOG_HEAD: usize = STATE_BASE + 52; // per-CPU input queue: SkBuff list
+export const S_BACKLOG_TAIL: usize = STATE_BASE + 56;
+export const S_TRACE_MASK: usize = STATE_BASE + 60;
+export const S_TRACE_CTX: usize = STATE_BASE + 64;
+export const S_CHUNK_HIWATER: usize = STATE_BASE + 68;
+export const S_CHUNK_FREE: usize = STATE_BASE + 72;
+export const S_PFRAG_CHUNK: usize = STATE_BASE + 76; // the page fragment being cut
+export const S_PFRAG_OFF: usize = STATE_BASE + 80;
+export const S_USER_BRK: usize = STATE_BASE + 84; // end of the user region used so far
+export const S_NS_COUNT: usize = STATE_BASE + 88;
+export const S_DEV_COUNT: usize = STATE_BASE + 92;
+export const S_IP_ID: usize = STATE_BASE + 96;
+export const S_PORT_NEXT: usize = STATE_BASE + 100;
+export const S_SOCK_LIST: usize = STATE_BASE + 104; // all sockets (Sock list), newest first
+export const S_TASK1: usize = STATE_BASE + 108;
+export const S_CTX_LIST: usize = STATE_BASE + 112; // all rings
+export const S_NOTIF_OPS_COMPLETE: usize = STATE_BASE + 116;
+export const S_NOTIF_OPS_LINK: usize = STATE_BASE + 120;
+export const S_LAST_CONTEXT: usize = STATE_BASE + 124; // softirq depth guard
+export const S_IPFRAG_LIST: usize = STATE_BASE + 128;
+export const S_IN_SYSCALL: usize = STATE_BASE + 132;
+export const S_NOT_MODELLED: usize = STATE_BASE + 136; // what the last ENOTMODELLED was about
+export const S_FREE_REASON: usize = STATE_BASE + 140; // REF_* given to the next skb frees
+export const S_HOOK_NET_RX: usize = STATE_BASE + 164; // () => void: drains the input queue (net/dev.ts)
+export const S_HOOK_IP_RCV: usize = STATE_BASE + 168; // (skb, dev) => void: IPv4 input (net/ip_input.ts)
+export const S_HOOK_TAP: usize = STATE_BASE + 172; // (skb, dev, outgoing: u32) => void: packet taps (net/packet.ts)
+export const S_HOOK_TASK_WORK: usize = STATE_BASE + 176; // () => void: runs the current task's work (io_uring/tw.ts)
+export const S_HOOK_TCP_RCV: usize = STATE_BASE + 180; // (skb) => void
+export const S_HOOK_UDP_RCV: usize = STATE_BASE + 184; // (skb) => void
+export const S_HOOK_SEGMENT: usize = STATE_BASE + 188; // software segmentation of a GSO skb
+export const S_DEV_TABLE: usize = STATE_BASE + 0x400; // u32 per device
+export const S_TAP_LIST: usize = STATE_BASE + 144; // packet sockets
+export const S_USER_ACCT: usize = STATE_BASE + 0x800; // locked pages per small user index
+export const S_TCP_ISN: usize = STATE_BASE + 148;
+export const S_ROUTE_LIST: usize = STATE_BASE + 152;
+export const S_PORT_TABLE: usize = STATE_BASE + 156;
+export const S_IOWQ_STATE: usize = STATE_BASE + 160;
+
+@inline export function cntInc(offset: u32): void { const p: usize = COUNTERS_BASE + offset; store<u32>(p, load<u32>(p) + 1); }
+@inline export function cntDec(offset: u32): void { const p: usize = COUNTERS_BASE + offset; store<u32>(p, load<u32>(p) - 1); }
+@inline export function cntAdd(offset: u32, n: u32): void { const p: usize = COUNTERS_BASE + offset; store<u32>(p, load<u32>(p) + n); }
+@inline export function nowNs(): u64 { return load<u64>(S_NOW); }
+@inline export function nil<T>(): T { return changetype<T>(0); }

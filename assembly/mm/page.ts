@@ -1,0 +1,78 @@
+// Page references. A page of the user region has one reference per pin (plain zero-copy fragment or registered buffer);
+// a chunk of kernel data has one per fragment cut from it. munmap() does not wait for references: the page just is not
+// handed out again before they are gone, which is what pinning means to a program.
+import { CHUNK_BASE, CHUNK_MAX, CHUNK_SHIFT, CHUNK_SIZE, PAGE_REF_BASE, PAGE_SHIFT, USER_BASE } from "../abi/layout";
+import { CNT_CHUNKS_LIVE, CNT_PAGES_PINNED } from "../abi/counters";
+import { BUG_PAGE_REF } from "../abi/bug";
+import { bugOn } from "../lib/bug";
+import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PFRAG_OFF, cntDec, cntInc } from "../lib/state";
+
+@inline function refSlot(addr: usize): usize {
+  return addr >= USER_BASE
+    ? PAGE_REF_BASE + ((addr >> PAGE_SHIFT) << 2)
+    : PAGE_REF_BASE + ((addr >> CHUNK_SHIFT) << (CHUNK_SHIFT - PAGE_SHIFT) << 2);
+}
+
+/** One more reference on the page (user) or chunk (kernel data) that holds `addr`. */
+@inline export function getPage(addr: usize): void {
+  const slot = refSlot(addr);
+  store<u32>(slot, load<u32>(slot) + 1);
+  if (addr >= USER_BASE) cntInc(CNT_PAGES_PINNED);
+}
+
+@inline export function putPage(addr: usize): void {
+  const slot = refSlot(addr), refs = load<u32>(slot);
+  bugOn(refs == 0, BUG_PAGE_REF, addr);
+  store<u32>(slot, refs - 1);
+  if (addr >= USER_BASE) cntDec(CNT_PAGES_PINNED);
+  else if (refs == 1) chunkFree(addr & ~(CHUNK_SIZE as usize - 1));
+}
+
+@inline export function pageRefs(addr: usize): u32 { return load<u32>(refSlot(addr)); }
+@inline export function isUserPage(addr: usize): bool { return addr >= USER_BASE; }
+
+/** A kernel data chunk of CHUNK_SIZE bytes holding one reference, or 0 (ENOMEM). */
+export function chunkAlloc(): usize {
+  let c = load<u32>(S_CHUNK_FREE) as usize;
+  if (c) {
+    store<u32>(S_CHUNK_FREE, load<u32>(c));
+  } else {
+    const hiwater = load<u32>(S_CHUNK_HIWATER);
+    if (hiwater == CHUNK_MAX) return 0;
+    store<u32>(S_CHUNK_HIWATER, hiwater + 1);
+    c = CHUNK_BASE + ((hiwater as usize) << CHUNK_SHIFT);
+  }
+  store<u32>(refSlot(c), 1);
+  cntInc(CNT_CHUNKS_LIVE);
+  return c;
+}
+
+function chunkFree(c: usize): void {
+  store<u32>(c, load<u32>(S_CHUNK_FREE));
+  store<u32>(S_CHUNK_FREE, c as u32);
+  cntDec(CNT_CHUNKS_LIVE);
+}
+
+/**
+ * Room for copied data: makes sure the current page fragment has at least `min` bytes left and returns its address, or
+ * 0 (ENOMEM). pageFragRoom() tells how many bytes follow; pageFragTake() consumes some and takes their reference.
+ */
+export function pageFragRefill(min: u32): usize {
+  const chunk = load<u32>(S_PFRAG_CHUNK) as usize;
+  if (chunk) {
+    if (pageRefs(chunk) == 1) store<u32>(S_PFRAG_OFF, 0); // nobody else uses it: start over
+    if (load<u32>(S_PFRAG_OFF) + min <= CHUNK_SIZE) return chunk + (load<u32>(S_PFRAG_OFF) as usize);
+    putPage(chunk);
+  }
+  const fresh = chunkAlloc();
+  store<u32>(S_PFRAG_CHUNK, fresh as u32);
+  store<u32>(S_PFRAG_OFF, 0);
+  return fresh;
+}
+@inline export function pageFragRoom(): u32 { return CHUNK_SIZE - load<u32>(S_PFRAG_OFF); }
+
+/** Consumes `n` bytes. `newRef`: the bytes start a fragment of their own (they do not extend the previous one). */
+@inline export function pageFragTake(n: u32, newRef: bool): void {
+  store<u32>(S_PFRAG_OFF, load<u32>(S_PFRAG_OFF) + n);
+  if (newRef) getPage(load<u32>(S_PFRAG_CHUNK) as usize);
+}

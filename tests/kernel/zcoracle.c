@@ -1,0 +1,1084 @@
+// zcoracle: runs one text program against this machine's io_uring and prints what it observes.
+//
+// The program is read from stdin (or the file named by the only argument), one operation per line,
+// '#' starts a comment. Every observation is one line of JSON on stdout:
+//
+//   {"step": line number, "op": operation, "ev": what was observed, ...}
+//
+// Raw system calls only, so that nothing a library does on its own can be mistaken for the kernel's
+// behaviour. One program per process: the process ends with the ring, the sockets and the buffers in
+// whatever state the program left them, which is part of what some programs test.
+//
+// Exit status: 0 the program ran to its end, 2 the program is not valid or its setting could not be
+// built (one line on stderr names the line). A program that takes 20 s is killed by SIGALRM.
+//
+// Programs that use the veth pair need the peer's network namespace; ZC_NS_B names it (default zcb).
+// This process is expected to run in the other one, built by netup.sh.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/errqueue.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/io_uring.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef IORING_SETUP_NO_SQARRAY
+#define IORING_SETUP_NO_SQARRAY (1U << 16)
+#endif
+#ifndef SO_ZEROCOPY
+#define SO_ZEROCOPY 60
+#endif
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+enum {
+  NAMES_MAX = 64,     // buffers, messages and descriptors a program can name, each
+  NAME_SIZE = 16,     // bytes of a name, the terminating zero included
+  WORDS_MAX = 64,     // words on a line
+  IOV_MAX_MSG = 1100, // above UIO_MAXIOV (1024), so that the kernel's own limit can be tested
+  DEST_MAX = 16,
+  TIMESPEC_MAX = 64,
+  RUN_SECONDS_MAX = 20,
+};
+#define BUF_BYTES_MAX (1ul << 30)
+
+static int step; // line number, counted from 1
+static const char *op_name = "";
+
+// --- Reporting -------------------------------------------------------------------------------
+
+// Ends the run because of the program, not because of what the kernel answered. Events so far are
+// still printed: exit() flushes stdout.
+__attribute__((noreturn, format(printf, 1, 2))) static void bad(const char *format, ...) {
+  va_list args;
+  fprintf(stderr, "line %d: ", step);
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+  exit(2);
+}
+
+__attribute__((noreturn)) static void bad_errno(const char *what) {
+  bad("%s: %s: %s", op_name, what, strerror(errno));
+}
+
+static const char *errno_name(int error) {
+  const char *name = strerrorname_np(error);
+  return name ? name : "?";
+}
+
+static void event_start(const char *ev) {
+  printf("{\"step\":%d,\"op\":\"%s\",\"ev\":\"%s\"", step, op_name, ev);
+}
+
+static void event_plain(const char *ev) {
+  event_start(ev);
+  printf("}\n");
+}
+
+__attribute__((format(printf, 2, 3))) static void event(const char *ev, const char *fields, ...) {
+  va_list args;
+  event_start(ev);
+  putchar(',');
+  va_start(args, fields);
+  vprintf(fields, args);
+  va_end(args);
+  printf("}\n");
+}
+
+// `ret` is a system call's result; errno is read when it is negative.
+static void event_ret(const char *ev, long ret) {
+  if (ret < 0) event(ev, "\"ret\":-1,\"errno\":\"%s\"", errno_name(errno));
+  else event(ev, "\"ret\":%ld", ret);
+}
+
+#define FNV_BASIS 2166136261u
+static uint32_t fnv_more(uint32_t hash, const uint8_t *bytes, size_t len) {
+  while (len--) {
+    hash ^= *bytes++;
+    hash *= 16777619u;
+  }
+  return hash;
+}
+
+// --- Words to values -------------------------------------------------------------------------
+
+struct token {
+  const char *name;
+  uint64_t value;
+};
+
+// Numbers instead of the header's names: an older linux/io_uring.h lacks the newer ones.
+static const struct token flag_tokens[] = {
+    // io_uring_params.flags
+    {"IOPOLL", 1}, {"SQPOLL", 2}, {"CQSIZE", 8}, {"CLAMP", 16}, {"R_DISABLED", 64},
+    {"SUBMIT_ALL", 128}, {"COOP_TASKRUN", 256}, {"TASKRUN_FLAG", 512}, {"SQE128", 1024},
+    {"CQE32", 2048}, {"SINGLE_ISSUER", 4096}, {"DEFER_TASKRUN", 8192},
+    {"NO_SQARRAY", 1 << 16}, {"CQE_MIXED", 1 << 18},
+    // sqe.flags
+    {"FIXED_FILE", 1}, {"IO_DRAIN", 2}, {"IO_LINK", 4}, {"IO_HARDLINK", 8}, {"ASYNC", 16},
+    {"BUFFER_SELECT", 32}, {"CQE_SKIP", 64},
+    // sqe.ioprio of the send and receive requests
+    {"POLL_FIRST", 1}, {"RECV_MULTISHOT", 2}, {"FIXED_BUF", 4}, {"REPORT_USAGE", 8},
+    {"BUNDLE", 16}, {"VECTORIZED", 32},
+    // sqe.msg_flags
+    {"MSG_OOB", 1}, {"MSG_PEEK", 2}, {"MSG_DONTROUTE", 4}, {"MSG_DONTWAIT", 0x40},
+    {"MSG_EOR", 0x80}, {"MSG_WAITALL", 0x100}, {"MSG_CONFIRM", 0x800}, {"MSG_NOSIGNAL", 0x4000},
+    {"MSG_MORE", 0x8000}, {"MSG_SENDPAGE_NOTLAST", 0x20000}, {"MSG_ZEROCOPY", 0x4000000},
+    {"MSG_SPLICE_PAGES", 0x8000000}, {"MSG_FASTOPEN", 0x20000000},
+    {0, 0}};
+
+static const struct token opcode_tokens[] = {
+    {"nop", 0}, {"readv", 1}, {"read_fixed", 4}, {"poll_add", 6}, {"sendmsg", 9}, {"recvmsg", 10},
+    {"timeout", 11}, {"accept", 13}, {"cancel", 14}, {"link_timeout", 15}, {"connect", 16},
+    {"close", 19}, {"write", 23}, {"send", 26}, {"recv", 27}, {"splice", 30}, {"shutdown", 34},
+    {"socket", 45}, {"send_zc", 47}, {"sendmsg_zc", 48},
+    {0, 0}};
+
+static const struct token *find_token(const struct token *table, const char *name) {
+  for (; table->name; table++)
+    if (!strcmp(table->name, name)) return table;
+  return NULL;
+}
+
+static int is_number(const char *word) { return (*word >= '0' && *word <= '9') || *word == '-'; }
+
+// A whole unsigned 64-bit number; 0x and a minus sign (which wraps) are understood.
+static uint64_t number(const char *word) {
+  char *end;
+  errno = 0;
+  uint64_t value = strtoull(word, &end, 0);
+  if (!is_number(word) || end == word || *end || errno)
+    bad("%s: not a number: %.40s", op_name, word);
+  return value;
+}
+
+// A whole decimal number that fits an int.
+static int decimal(const char *word) {
+  char *end;
+  errno = 0;
+  long value = strtol(word, &end, 10);
+  if (!is_number(word) || end == word || *end || errno || value < INT_MIN || value > INT_MAX)
+    bad("%s: not a number: %.40s", op_name, word);
+  return value;
+}
+
+static int decimal_or(char **words, int count, int index, int fallback) {
+  return count > index ? decimal(words[index]) : fallback;
+}
+
+// Numbers and flag names joined by '|'.
+static uint64_t flags_value(const char *word) {
+  uint64_t value = 0;
+  char copy[256], *save;
+  if (strlen(word) >= sizeof copy) bad("%s: value too long", op_name);
+  strcpy(copy, word);
+  char *part = strtok_r(copy, "|", &save);
+  if (!part) bad("%s: a value is missing", op_name);
+  for (; part; part = strtok_r(NULL, "|", &save)) {
+    if (is_number(part)) {
+      value |= number(part);
+      continue;
+    }
+    const struct token *token = find_token(flag_tokens, part);
+    if (!token) bad("%s: unknown name %.40s", op_name, part);
+    value |= token->value;
+  }
+  return value;
+}
+
+// Cuts `word` at the separator and returns what follows it.
+static char *cut(char *word, char separator) {
+  char *at = strchr(word, separator);
+  if (!at) bad("%s: '%c' is missing in %.40s", op_name, separator, word);
+  *at = 0;
+  return at + 1;
+}
+
+// --- Names -----------------------------------------------------------------------------------
+
+struct named_fd {
+  char name[NAME_SIZE];
+  int fd;
+};
+struct named_buf {
+  char name[NAME_SIZE];
+  uint8_t *bytes;
+  size_t len, mapped; // mapped is len rounded up to pages
+  int is_writable;
+};
+struct named_msg {
+  char name[NAME_SIZE];
+  struct msghdr header;
+  struct iovec iov[IOV_MAX_MSG];
+  char control[256];
+  struct sockaddr_storage dest;
+};
+
+static struct named_fd fds[NAMES_MAX];
+static struct named_buf bufs[NAMES_MAX];
+static struct named_msg *msgs[NAMES_MAX];
+static int fd_count, buf_count, msg_count;
+
+static void set_name(char *into, const char *name) {
+  if (strlen(name) >= NAME_SIZE)
+    bad("%s: name longer than %d characters: %.40s", op_name, NAME_SIZE - 1, name);
+  strcpy(into, name);
+}
+
+static struct named_fd *find_fd(const char *name) {
+  for (int i = 0; i < fd_count; i++)
+    if (!strcmp(fds[i].name, name)) return &fds[i];
+  return NULL;
+}
+
+// A descriptor by name, or the number itself (closed and negative descriptors are test input).
+static int fd_of(const char *name) {
+  struct named_fd *found = find_fd(name);
+  if (found) return found->fd;
+  if (is_number(name)) return decimal(name);
+  bad("%s: no descriptor is named %.40s", op_name, name);
+}
+
+static void set_fd(const char *name, int fd) {
+  struct named_fd *entry = find_fd(name);
+  if (!entry) {
+    if (fd_count == NAMES_MAX) bad("%s: more than %d descriptors", op_name, NAMES_MAX);
+    set_name(fds[fd_count].name, name);
+    entry = &fds[fd_count++];
+  }
+  entry->fd = fd;
+}
+
+static struct named_buf *buf_of(const char *name) {
+  for (int i = 0; i < buf_count; i++)
+    if (!strcmp(bufs[i].name, name)) return &bufs[i];
+  bad("%s: no buffer is named %.40s", op_name, name);
+}
+
+static struct named_msg *msg_of(const char *name) {
+  for (int i = 0; i < msg_count; i++)
+    if (!strcmp(msgs[i]->name, name)) return msgs[i];
+  bad("%s: no message is named %.40s", op_name, name);
+}
+
+// --- Network namespaces ----------------------------------------------------------------------
+
+static int home_ns = -1;
+
+static void enter_peer_ns(void) {
+  const char *name = getenv("ZC_NS_B");
+  char path[PATH_MAX];
+  if (!name || !*name) name = "zcb";
+  if (home_ns < 0) home_ns = open("/proc/self/ns/net", O_RDONLY);
+  snprintf(path, sizeof path, "/run/netns/%s", name);
+  int ns = open(path, O_RDONLY);
+  if (ns < 0 || setns(ns, CLONE_NEWNET)) bad_errno("cannot enter the peer's namespace");
+  close(ns);
+}
+
+static void leave_peer_ns(void) {
+  if (setns(home_ns, CLONE_NEWNET)) bad_errno("cannot return to the own namespace");
+}
+
+// --- The ring --------------------------------------------------------------------------------
+
+static struct {
+  int fd;
+  struct io_uring_params params;
+  unsigned sqe_size, cqe_shift;
+  uint8_t *sq, *cq; // NULL: there is no ring. Both stay mapped after closering
+  struct io_uring_sqe *sqes;
+  unsigned tail, pending; // pending: written but not submitted
+  int is_open;
+} ring = {.fd = -1};
+
+static int io_uring_setup(unsigned entries, struct io_uring_params *params) {
+  return syscall(__NR_io_uring_setup, entries, params);
+}
+static int io_uring_enter(unsigned to_submit, unsigned min_complete, unsigned flags, void *arg,
+                          size_t size) {
+  return syscall(__NR_io_uring_enter, ring.fd, to_submit, min_complete, flags, arg, size);
+}
+static int io_uring_register(unsigned opcode, void *arg, unsigned count) {
+  return syscall(__NR_io_uring_register, ring.fd, opcode, arg, count);
+}
+
+static uint32_t *sq_word(unsigned offset) { return (uint32_t *)(ring.sq + offset); }
+static uint32_t *cq_word(unsigned offset) { return (uint32_t *)(ring.cq + offset); }
+
+static size_t cq_bytes(void) {
+  const struct io_uring_params *p = &ring.params;
+  return p->cq_off.cqes + (size_t)(p->cq_entries << ring.cqe_shift) * sizeof(struct io_uring_cqe);
+}
+
+static void *map_ring(size_t size, uint64_t offset) {
+  void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring.fd, offset);
+  if (at == MAP_FAILED) bad_errno("cannot map the ring");
+  return at;
+}
+
+// setup ENTRIES FLAGS [CQ_ENTRIES]. A second setup leaves the first ring open but unreachable.
+static void op_setup(char **words, int count) {
+  struct io_uring_params *p = &ring.params;
+  memset(&ring, 0, sizeof ring);
+  p->flags = count > 2 ? flags_value(words[2]) : 0;
+  if (count > 3) {
+    p->cq_entries = decimal(words[3]);
+    p->flags |= IORING_SETUP_CQSIZE;
+  }
+  ring.fd = io_uring_setup(number(words[1]), p);
+  if (ring.fd < 0) {
+    event_ret("setup", -1);
+    return;
+  }
+  event("setup", "\"ret\":0,\"sq_entries\":%u,\"cq_entries\":%u,\"flags\":%u,\"features\":%u",
+        p->sq_entries, p->cq_entries, p->flags, p->features);
+  ring.sqe_size = p->flags & IORING_SETUP_SQE128 ? 128 : 64;
+  ring.cqe_shift = p->flags & IORING_SETUP_CQE32 ? 1 : 0;
+  size_t size = cq_bytes();
+  if (!(p->flags & IORING_SETUP_NO_SQARRAY)) {
+    size_t sq_size = p->sq_off.array + p->sq_entries * sizeof(uint32_t);
+    if (size < sq_size) size = sq_size;
+  }
+  ring.sq = ring.cq = map_ring(size, IORING_OFF_SQ_RING);
+  ring.sqes = map_ring(ring.sqe_size * p->sq_entries, IORING_OFF_SQES);
+  ring.is_open = 1;
+}
+
+static uint64_t parse_dest(char *text, struct sockaddr_in *into) {
+  char *port = cut(text, ':');
+  if (*port == '@') { // the port that socket is bound to
+    socklen_t size = sizeof *into;
+    if (getsockname(fd_of(port + 1), (void *)into, &size)) bad_errno("getsockname");
+  } else {
+    into->sin_port = htons(decimal(port));
+  }
+  into->sin_family = AF_INET;
+  if (inet_pton(AF_INET, text, &into->sin_addr) != 1)
+    bad("%s: not an IPv4 address: %.40s", op_name, text);
+  return (uintptr_t)into;
+}
+
+static void set_sqe_field(struct io_uring_sqe *sqe, const char *key, char *value) {
+  // The kernel may read these long after the SQE was written.
+  static struct __kernel_timespec timespecs[TIMESPEC_MAX];
+  static struct sockaddr_in dests[DEST_MAX];
+  static int timespec_count, dest_count;
+  uint8_t *raw = (uint8_t *)sqe;
+
+  if (!strcmp(key, "fd")) sqe->fd = fd_of(value);
+  else if (!strcmp(key, "buf")) {
+    char *plus = strchr(value, '+');
+    size_t offset = 0;
+    if (plus) {
+      *plus = 0;
+      offset = number(plus + 1);
+    }
+    struct named_buf *buf = buf_of(value);
+    sqe->addr = (uintptr_t)buf->bytes + offset;
+    if (!sqe->len) sqe->len = buf->len - offset;
+  } else if (!strcmp(key, "msg")) {
+    sqe->addr = (uintptr_t)&msg_of(value)->header;
+    sqe->len = 1;
+  } else if (!strcmp(key, "iov")) {
+    sqe->addr = (uintptr_t)msg_of(value)->iov;
+    sqe->len = msg_of(value)->header.msg_iovlen;
+  } else if (!strcmp(key, "ts_ms")) {
+    if (timespec_count == TIMESPEC_MAX) bad("sqe: more than %d timespecs", TIMESPEC_MAX);
+    struct __kernel_timespec *ts = &timespecs[timespec_count++];
+    uint64_t ms = flags_value(value);
+    *ts = (struct __kernel_timespec){ms / 1000, ms % 1000 * 1000000};
+    sqe->addr = (uintptr_t)ts;
+    sqe->len = 1;
+  } else if (!strcmp(key, "dest")) {
+    if (dest_count == DEST_MAX) bad("sqe: more than %d destinations", DEST_MAX);
+    sqe->addr2 = parse_dest(value, &dests[dest_count++]);
+    sqe->addr_len = sizeof(struct sockaddr_in);
+  }
+  else if (!strcmp(key, "addr")) sqe->addr = flags_value(value);
+  else if (!strcmp(key, "len")) sqe->len = flags_value(value);
+  else if (!strcmp(key, "ud")) sqe->user_data = flags_value(value);
+  else if (!strcmp(key, "flags")) sqe->flags = flags_value(value);
+  else if (!strcmp(key, "ioprio")) sqe->ioprio = flags_value(value);
+  else if (!strcmp(key, "mf")) sqe->msg_flags = flags_value(value);
+  else if (!strcmp(key, "bi")) sqe->buf_index = flags_value(value);
+  else if (!strcmp(key, "off")) sqe->off = flags_value(value);
+  else if (!strcmp(key, "personality")) sqe->personality = flags_value(value);
+  // By offset: the names of these fields differ between releases of the header.
+  else if (!strcmp(key, "addr_len")) *(uint16_t *)(raw + 44) = flags_value(value);
+  else if (!strcmp(key, "pad3")) *(uint16_t *)(raw + 46) = flags_value(value);
+  else if (!strcmp(key, "addr3")) *(uint64_t *)(raw + 48) = flags_value(value);
+  else if (!strcmp(key, "pad2")) *(uint64_t *)(raw + 56) = flags_value(value);
+  else bad("sqe: unknown key %.40s", key);
+}
+
+// sqe OPCODE key=value...: fills the next SQE and publishes it by moving the tail.
+static void op_sqe(char **words, int count) {
+  if (!ring.is_open) {
+    event_plain("skip");
+    return;
+  }
+  const struct io_uring_params *p = &ring.params;
+  uint32_t head = __atomic_load_n(sq_word(p->sq_off.head), __ATOMIC_ACQUIRE);
+  if (ring.tail - head >= p->sq_entries) {
+    event_plain("sqfull");
+    return;
+  }
+  unsigned slot = ring.tail & (p->sq_entries - 1);
+  struct io_uring_sqe *sqe = (void *)((uint8_t *)ring.sqes + slot * ring.sqe_size);
+  memset(sqe, 0, ring.sqe_size);
+  const struct token *opcode = find_token(opcode_tokens, words[1]);
+  sqe->opcode = opcode ? opcode->value : flags_value(words[1]);
+  for (int i = 2; i < count; i++) {
+    char *value = cut(words[i], '=');
+    set_sqe_field(sqe, words[i], value);
+  }
+  if (!(p->flags & IORING_SETUP_NO_SQARRAY)) sq_word(p->sq_off.array)[slot] = slot;
+  ring.tail++;
+  ring.pending++;
+  // Pairs with the kernel's acquire load of the tail: who sees the new tail sees the whole SQE.
+  __atomic_store_n(sq_word(p->sq_off.tail), ring.tail, __ATOMIC_RELEASE);
+}
+
+static int enter_timed(unsigned to_submit, unsigned min_complete, int ms) {
+  struct __kernel_timespec ts = {ms / 1000, ms % 1000 * 1000000ll};
+  struct io_uring_getevents_arg arg = {.ts = (uintptr_t)&ts};
+  return io_uring_enter(to_submit, min_complete, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+                        &arg, sizeof arg);
+}
+
+static void report_submit(long ret) {
+  if (ret > 0) ring.pending -= ret;
+  event_ret("enter", ret);
+}
+
+// submit [n]
+static void op_submit(char **words, int count) {
+  unsigned to_submit = count > 1 ? (unsigned)decimal(words[1]) : ring.pending;
+  report_submit(io_uring_enter(to_submit, 0, 0, NULL, 0));
+}
+
+// submitwait nr [ms]
+static void op_submitwait(char **words, int count) {
+  report_submit(enter_timed(ring.pending, decimal(words[1]), decimal_or(words, count, 2, 200)));
+}
+
+// wait nr [ms]
+static void op_wait(char **words, int count) {
+  event_ret("enter", enter_timed(0, decimal(words[1]), decimal_or(words, count, 2, 200)));
+}
+
+// enter to_submit min_complete flags. The count of unsubmitted entries is not adjusted.
+static void op_enter(char **words, int count) {
+  (void)count;
+  event_ret("enter", io_uring_enter(flags_value(words[1]), flags_value(words[2]),
+                                    flags_value(words[3]), NULL, 0));
+}
+
+// Prints and consumes up to `max` CQEs; no system call.
+static int reap(int max) {
+  const struct io_uring_params *p = &ring.params;
+  uint32_t head = *cq_word(p->cq_off.head), mask = *cq_word(p->cq_off.ring_mask);
+  int n = 0;
+  while (n < max) {
+    if (head == __atomic_load_n(cq_word(p->cq_off.tail), __ATOMIC_ACQUIRE)) break;
+    size_t slot = (size_t)(head & mask) << ring.cqe_shift;
+    const struct io_uring_cqe *cqe = (void *)(ring.cq + p->cq_off.cqes + slot * sizeof *cqe);
+    unsigned long long user_data = cqe->user_data;
+    if (cqe->res < 0 && cqe->res > -4096)
+      event("cqe", "\"ud\":%llu,\"res\":%d,\"flags\":%u,\"err\":\"%s\"", user_data, cqe->res,
+            cqe->flags, errno_name(-cqe->res));
+    else
+      event("cqe", "\"ud\":%llu,\"res\":%d,\"flags\":%u", user_data, cqe->res, cqe->flags);
+    n++;
+    head++;
+    __atomic_store_n(cq_word(p->cq_off.head), head, __ATOMIC_RELEASE);
+  }
+  return n;
+}
+
+// reap [max]
+static void op_reap(char **words, int count) {
+  if (!ring.is_open) return;
+  event("reaped", "\"n\":%d", reap(decimal_or(words, count, 1, 1 << 20)));
+}
+
+// settle [ms]: reaps until nothing new has come for ms
+static void op_settle(char **words, int count) {
+  if (!ring.is_open) return;
+  int ms = decimal_or(words, count, 1, 30), total = 0, n;
+  do {
+    enter_timed(0, 1, ms);
+    n = reap(1 << 20);
+    total += n;
+  } while (n && total < 4096);
+  event("settled", "\"n\":%d", total);
+}
+
+static void require_ring(void) {
+  if (!ring.sq) bad("%s: there is no ring", op_name);
+}
+
+// ring: the counters and flags of both rings
+static void op_ring(char **words, int count) {
+  (void)words, (void)count;
+  require_ring();
+  const struct io_uring_params *p = &ring.params;
+  event("ring",
+        "\"sq_flags\":%u,\"cq_overflow\":%u,\"sq_dropped\":%u,\"sq_head\":%u,\"cq_ready\":%u",
+        *sq_word(p->sq_off.flags), *cq_word(p->cq_off.overflow), *sq_word(p->sq_off.dropped),
+        *sq_word(p->sq_off.head), *cq_word(p->cq_off.tail) - *cq_word(p->cq_off.head));
+}
+
+// ringmem: a checksum of the shared memory up to the end of the CQ
+static void op_ringmem(char **words, int count) {
+  (void)words, (void)count;
+  require_ring();
+  size_t size = cq_bytes();
+  event("ringmem", "\"cq_fnv\":%u,\"bytes\":%zu", fnv_more(FNV_BASIS, ring.cq, size), size);
+}
+
+// regbuf NAME...; "-" is an empty slot
+static void op_regbuf(char **words, int count) {
+  struct iovec iov[WORDS_MAX];
+  for (int i = 1; i < count; i++) {
+    iov[i - 1] = (struct iovec){NULL, 0};
+    if (!strcmp(words[i], "-")) continue;
+    struct named_buf *buf = buf_of(words[i]);
+    iov[i - 1] = (struct iovec){buf->bytes, buf->len};
+  }
+  event_ret("register", io_uring_register(IORING_REGISTER_BUFFERS, iov, count - 1));
+}
+
+static void op_unregbuf(char **words, int count) {
+  (void)words, (void)count;
+  event_ret("register", io_uring_register(IORING_UNREGISTER_BUFFERS, NULL, 0));
+}
+
+// regfile NAME...
+static void op_regfile(char **words, int count) {
+  int files[WORDS_MAX];
+  for (int i = 1; i < count; i++) files[i - 1] = fd_of(words[i]);
+  event_ret("register", io_uring_register(IORING_REGISTER_FILES, files, count - 1));
+}
+
+static void op_enable(char **words, int count) {
+  (void)words, (void)count;
+  event_ret("register", io_uring_register(IORING_REGISTER_ENABLE_RINGS, NULL, 0));
+}
+
+static void op_closering(char **words, int count) {
+  (void)words, (void)count;
+  event_ret("close", close(ring.fd));
+  ring.is_open = 0;
+}
+
+// --- Memory ----------------------------------------------------------------------------------
+
+// buf NAME LEN [SEED]: page-aligned; byte i is (31 * i + (i >> 8) + seed) & 255
+static void op_buf(char **words, int count) {
+  if (buf_count == NAMES_MAX) bad("buf: more than %d buffers", NAMES_MAX);
+  struct named_buf *buf = &bufs[buf_count];
+  int seed = decimal_or(words, count, 3, 1);
+  set_name(buf->name, words[1]);
+  buf->len = number(words[2]);
+  if (buf->len > BUF_BYTES_MAX) bad("buf: longer than %lu bytes", BUF_BYTES_MAX);
+  buf->mapped = (buf->len + 4095) & ~4095ul;
+  if (!buf->mapped) buf->mapped = 4096;
+  buf->bytes = mmap(NULL, buf->mapped, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (buf->bytes == MAP_FAILED) bad_errno("mmap");
+  buf->is_writable = 1;
+  for (size_t i = 0; i < buf->len; i++) buf->bytes[i] = (uint8_t)(i * 31 + (i >> 8) + seed);
+  buf_count++;
+}
+
+// poke NAME offset len byte
+static void op_poke(char **words, int count) {
+  (void)count;
+  struct named_buf *buf = buf_of(words[1]);
+  int offset = decimal(words[2]), len = decimal(words[3]);
+  if (!buf->is_writable) bad("poke: buffer %s was unmapped or protected", words[1]);
+  if (offset < 0 || len < 0 || (size_t)offset + len > buf->mapped)
+    bad("poke: outside of buffer %s", words[1]);
+  memset(buf->bytes + offset, flags_value(words[4]), len);
+}
+
+static void op_unmap(char **words, int count) {
+  (void)count;
+  struct named_buf *buf = buf_of(words[1]);
+  munmap(buf->bytes, buf->mapped);
+  buf->is_writable = 0;
+}
+
+static void op_mprotect_none(char **words, int count) {
+  (void)count;
+  struct named_buf *buf = buf_of(words[1]);
+  mprotect(buf->bytes, buf->mapped, PROT_NONE);
+  buf->is_writable = 0;
+}
+
+// buf:offset:len,buf:offset:len...
+static void add_msg_iov(struct named_msg *msg, char *list) {
+  char *save;
+  for (char *item = strtok_r(list, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
+    char *offset = cut(item, ':'), *len = cut(offset, ':');
+    if (msg->header.msg_iovlen >= IOV_MAX_MSG) bad("msg: more than %d iovecs", IOV_MAX_MSG);
+    msg->iov[msg->header.msg_iovlen++] =
+        (struct iovec){buf_of(item)->bytes + number(offset), number(len)};
+  }
+}
+
+// msg NAME iov=... [rep=N] [iovlen=N] [control=LEN] [ctltype=] [ctllevel=] [ctllen=] [flags=] [dest=]
+// The keys take effect in the order given; a control message is an IP_TTL unless changed.
+static void op_msg(char **words, int count) {
+  if (msg_count == NAMES_MAX) bad("msg: more than %d messages", NAMES_MAX);
+  struct named_msg *msg = calloc(1, sizeof *msg);
+  if (!msg) bad_errno("calloc");
+  struct cmsghdr *control = (void *)msg->control;
+  set_name(msg->name, words[1]);
+  msgs[msg_count++] = msg;
+  msg->header.msg_iov = msg->iov;
+  for (int i = 2; i < count; i++) {
+    char *key = words[i], *value = cut(key, '=');
+    if (!strcmp(key, "iov")) add_msg_iov(msg, value);
+    else if (!strcmp(key, "rep")) {
+      int repeat = decimal(value);
+      if (repeat < 0 || repeat > IOV_MAX_MSG) bad("msg: rep is not in 0..%d", IOV_MAX_MSG);
+      for (int j = 1; j < repeat; j++) msg->iov[j] = msg->iov[0];
+      msg->header.msg_iovlen = repeat;
+    } else if (!strcmp(key, "control")) {
+      msg->header.msg_control = msg->control;
+      msg->header.msg_controllen = number(value);
+      control->cmsg_len = msg->header.msg_controllen;
+      control->cmsg_level = IPPROTO_IP;
+      control->cmsg_type = IP_TTL;
+      *(int *)CMSG_DATA(control) = 64;
+    } else if (!strcmp(key, "dest")) {
+      parse_dest(value, (void *)&msg->dest);
+      msg->header.msg_name = &msg->dest;
+      msg->header.msg_namelen = sizeof(struct sockaddr_in);
+    }
+    else if (!strcmp(key, "iovlen")) msg->header.msg_iovlen = number(value);
+    else if (!strcmp(key, "ctltype")) control->cmsg_type = decimal(value);
+    else if (!strcmp(key, "ctllevel")) control->cmsg_level = decimal(value);
+    else if (!strcmp(key, "ctllen")) control->cmsg_len = decimal(value);
+    else if (!strcmp(key, "flags")) msg->header.msg_flags = flags_value(value);
+    else bad("msg: unknown key %.40s", key);
+  }
+}
+
+// --- Sockets and files -----------------------------------------------------------------------
+
+static int unix_type(const char *kind) {
+  if (!strcmp(kind, "unix")) return SOCK_STREAM;
+  if (!strcmp(kind, "unixdgram")) return SOCK_DGRAM;
+  if (!strcmp(kind, "unixseq")) return SOCK_SEQPACKET;
+  return -1;
+}
+
+static const struct { const char *name, *address; } devices[] = {
+    {"lo", "127.0.0.1"}, {"veth", "10.77.0.2"}, {"ifb", "10.78.0.2"}, {"ifbslow", "10.79.0.2"}};
+
+static const char *peer_address(const char *device) {
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+    if (!strcmp(devices[i].name, device)) return devices[i].address;
+  bad("pair: unknown device %.40s", device);
+}
+
+static void set_size(int fd, int option, int size) {
+  if (size && setsockopt(fd, SOL_SOCKET, option, &size, sizeof size)) bad_errno("setsockopt");
+}
+
+static int inet_socket(int is_tcp) {
+  int fd = socket(AF_INET, is_tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
+  if (fd < 0) bad_errno("socket");
+  return fd;
+}
+
+// The peer is created in the other namespace when the device is the veth pair. The order of the
+// steps (buffer sizes before bind, connect, accept, TCP_NODELAY) decides the window and is kept.
+static void inet_pair(int pair[2], int is_tcp, const char *device, int sndbuf, int rcvbuf,
+                      int nodelay) {
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  socklen_t size = sizeof address;
+  int in_peer_ns = !strcmp(device, "veth");
+  inet_pton(AF_INET, peer_address(device), &address.sin_addr);
+  int a = inet_socket(is_tcp);
+  set_size(a, SO_SNDBUF, sndbuf);
+  pair[0] = a;
+  if (!strncmp(device, "ifb", 3)) { // no peer: the device drops what it is given
+    address.sin_port = htons(9);
+    if (connect(a, (void *)&address, size)) bad_errno("connect");
+    return;
+  }
+  if (in_peer_ns) enter_peer_ns();
+  int b = inet_socket(is_tcp);
+  set_size(b, SO_RCVBUF, rcvbuf);
+  if (bind(b, (void *)&address, size)) bad_errno("bind");
+  if (is_tcp && listen(b, 1)) bad_errno("listen");
+  getsockname(b, (void *)&address, &size);
+  if (in_peer_ns) leave_peer_ns();
+  if (connect(a, (void *)&address, size)) bad_errno("connect");
+  if (is_tcp) {
+    int listener = b;
+    b = accept(listener, NULL, NULL);
+    if (b < 0) bad_errno("accept");
+    close(listener);
+    setsockopt(a, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay);
+  } else {
+    struct sockaddr_in own;
+    size = sizeof own;
+    getsockname(a, (void *)&own, &size);
+    if (connect(b, (void *)&own, size)) bad_errno("connect the peer");
+  }
+  pair[1] = b;
+}
+
+// pair A B unix|unixdgram|unixseq|tcp|udp [DEV] [sndbuf=] [rcvbuf=] [nodelay=]
+static void op_pair(char **words, int count) {
+  const char *kind = words[3], *device = count > 4 ? words[4] : "lo";
+  int sndbuf = 0, rcvbuf = 0, nodelay = 1, pair[2] = {-1, -1}, type = unix_type(kind);
+  for (int i = 5; i < count; i++) {
+    char *value = cut(words[i], '=');
+    if (!strcmp(words[i], "sndbuf")) sndbuf = decimal(value);
+    else if (!strcmp(words[i], "rcvbuf")) rcvbuf = decimal(value);
+    else if (!strcmp(words[i], "nodelay")) nodelay = decimal(value);
+    else bad("pair: unknown key %.40s", words[i]);
+  }
+  peer_address(device);
+  if (type >= 0) {
+    if (socketpair(AF_UNIX, type, 0, pair)) bad_errno("socketpair");
+    set_size(pair[0], SO_SNDBUF, sndbuf);
+  } else if (!strcmp(kind, "tcp") || !strcmp(kind, "udp")) {
+    inet_pair(pair, !strcmp(kind, "tcp"), device, sndbuf, rcvbuf, nodelay);
+  } else {
+    bad("pair: unknown kind %.40s", kind);
+  }
+  set_fd(words[1], pair[0]);
+  set_fd(words[2], pair[1]);
+}
+
+// socket NAME tcp|udp|udp6|raw|packet|netlink|vsock
+static void op_socket(char **words, int count) {
+  (void)count;
+  const char *kind = words[2];
+  int fd;
+  if (!strcmp(kind, "tcp")) fd = socket(AF_INET, SOCK_STREAM, 0);
+  else if (!strcmp(kind, "udp")) fd = socket(AF_INET, SOCK_DGRAM, 0);
+  else if (!strcmp(kind, "udp6")) fd = socket(AF_INET6, SOCK_DGRAM, 0);
+  else if (!strcmp(kind, "raw")) fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+  else if (!strcmp(kind, "packet")) fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+  else if (!strcmp(kind, "netlink")) fd = socket(AF_NETLINK, SOCK_RAW, 0);
+  else if (!strcmp(kind, "vsock")) fd = socket(AF_VSOCK, SOCK_STREAM, 0);
+  else bad("socket: unknown kind %.40s", kind);
+  if (fd < 0) event_ret("socket", -1);
+  set_fd(words[1], fd);
+}
+
+// file NAME size
+static void op_file(char **words, int count) {
+  (void)count;
+  size_t size = number(words[2]);
+  int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+  if (fd < 0) bad_errno("open in /tmp");
+  if (ftruncate(fd, size)) bad_errno("ftruncate");
+  set_fd(words[1], fd);
+}
+
+// pipe READ WRITE
+static void op_pipe(char **words, int count) {
+  (void)count;
+  int ends[2];
+  if (pipe(ends)) bad_errno("pipe");
+  set_fd(words[1], ends[0]);
+  set_fd(words[2], ends[1]);
+}
+
+// syssend SOCKET BUF [len] [flags]: send(2), not the ring
+static void op_syssend(char **words, int count) {
+  int fd = fd_of(words[1]);
+  struct named_buf *buf = buf_of(words[2]);
+  size_t len = count > 3 ? number(words[3]) : buf->len;
+  event_ret("send", send(fd, buf->bytes, len, count > 4 ? flags_value(words[4]) : 0));
+}
+
+// fill SOCKET [chunk] [count]: sends until the socket buffer is full; a third word prints how much
+static void op_fill(char **words, int count) {
+  static char zeros[65536];
+  int fd = fd_of(words[1]), chunk = decimal_or(words, count, 2, sizeof zeros);
+  if (chunk < 1 || chunk > (int)sizeof zeros) bad("fill: chunk is not in 1..%zu", sizeof zeros);
+  long total = 0, ret;
+  while ((ret = send(fd, zeros, chunk, MSG_DONTWAIT)) > 0) total += ret;
+  if (count > 3) event("fill", "\"bytes\":%ld,\"errno\":\"%s\"", total, errno_name(errno));
+  else event("fill", "\"errno\":\"%s\"", errno_name(errno));
+}
+
+static int wait_readable(int fd, int ms) {
+  struct pollfd entry = {fd, POLLIN, 0};
+  return poll(&entry, 1, ms) > 0;
+}
+
+// recv SOCKET n [ms]: one recv(2)
+static void op_recv(char **words, int count) {
+  static uint8_t bytes[1 << 20];
+  int fd = fd_of(words[1]);
+  size_t want = number(words[2]);
+  if (want > sizeof bytes) bad("recv: more than %zu bytes", sizeof bytes);
+  wait_readable(fd, decimal_or(words, count, 3, 50));
+  long ret = recv(fd, bytes, want, MSG_DONTWAIT);
+  if (ret < 0) event_ret("recv", ret);
+  else event("recv", "\"ret\":%ld,\"fnv\":%u", ret, fnv_more(FNV_BASIS, bytes, ret));
+}
+
+// recvall SOCKET n [ms]: until n bytes, the end, an error, or silence for ms
+static void op_recvall(char **words, int count) {
+  static uint8_t bytes[1 << 16];
+  int fd = fd_of(words[1]), ms = decimal_or(words, count, 3, 60), eof = 0, error = 0;
+  size_t want = number(words[2]), total = 0;
+  uint32_t hash = FNV_BASIS;
+  while (total < want && wait_readable(fd, ms)) {
+    size_t rest = want - total;
+    long ret = recv(fd, bytes, rest < sizeof bytes ? rest : sizeof bytes, MSG_DONTWAIT);
+    if (ret <= 0) {
+      eof = ret == 0;
+      error = ret < 0 ? errno : 0;
+      break;
+    }
+    hash = fnv_more(hash, bytes, ret);
+    total += ret;
+  }
+  if (error)
+    event("recvall", "\"bytes\":%zu,\"fnv\":%u,\"eof\":%d,\"errno\":\"%s\"", total, hash, eof,
+          errno_name(error));
+  else
+    event("recvall", "\"bytes\":%zu,\"fnv\":%u,\"eof\":%d", total, hash, eof);
+}
+
+// drainrx SOCKET [ms] [at_least] [count]: reads and forgets; only a fourth word prints how much,
+// because the amount is rarely the same twice
+static void op_drainrx(char **words, int count) {
+  static uint8_t bytes[1 << 16];
+  int fd = fd_of(words[1]), ms = decimal_or(words, count, 2, 40);
+  size_t enough = count > 3 ? number(words[3]) : SIZE_MAX, total = 0;
+  while (wait_readable(fd, ms)) {
+    long ret = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (ret <= 0) break;
+    total += ret;
+    if (total >= enough) break;
+  }
+  if (count > 4) event("drainrx", "\"bytes\":%zu", total);
+  else event("drainrx", "\"got\":%d", total > 0);
+}
+
+// errq SOCKET [ms]: prints and empties the error queue, 64 entries at most
+static void op_errq(char **words, int count) {
+  int fd = fd_of(words[1]), ms = decimal_or(words, count, 2, 20);
+  for (int i = 0; i < 64; i++) {
+    char control[512];
+    struct msghdr header = {.msg_control = control, .msg_controllen = sizeof control};
+    struct pollfd entry = {fd, 0, 0}; // POLLERR is always reported
+    poll(&entry, 1, ms);
+    if (recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+      event_ret("errq_end", -1);
+      return;
+    }
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+      const struct sock_extended_err *e = (void *)CMSG_DATA(c);
+      event("errq",
+            "\"level\":%d,\"type\":%d,\"ee_errno\":%u,\"ee_origin\":%u,\"ee_code\":%u,"
+            "\"ee_info\":%u,\"ee_data\":%u",
+            c->cmsg_level, c->cmsg_type, e->ee_errno, e->ee_origin, e->ee_code, e->ee_info,
+            e->ee_data);
+    }
+  }
+}
+
+// sockopt SOCKET NAME value
+static void op_sockopt(char **words, int count) {
+  static const struct { const char *name; int level, option; } options[] = {
+      {"ZEROCOPY", SOL_SOCKET, SO_ZEROCOPY}, {"SNDBUF", SOL_SOCKET, SO_SNDBUF},
+      {"RCVBUF", SOL_SOCKET, SO_RCVBUF},     {"SNDTIMEO", SOL_SOCKET, SO_SNDTIMEO},
+      {"LINGER", SOL_SOCKET, SO_LINGER},     {"NODELAY", IPPROTO_TCP, TCP_NODELAY},
+      {"CORK", IPPROTO_TCP, TCP_CORK},       {"UDP_SEGMENT", IPPROTO_UDP, UDP_SEGMENT}};
+  (void)count;
+  int fd = fd_of(words[1]), value = decimal(words[3]);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    if (strcmp(options[i].name, words[2])) continue;
+    struct linger linger = {1, value};
+    int is_linger = options[i].option == SO_LINGER && options[i].level == SOL_SOCKET;
+    event_ret("setsockopt", setsockopt(fd, options[i].level, options[i].option,
+                                       is_linger ? (void *)&linger : (void *)&value,
+                                       is_linger ? sizeof linger : sizeof value));
+    return;
+  }
+  bad("sockopt: unknown option %.40s", words[2]);
+}
+
+// sniff NAME ns_a|ns_b DEVICE: a packet socket that sees the frames of that interface
+static void op_sniff(char **words, int count) {
+  (void)count;
+  int in_peer_ns = !strcmp(words[2], "ns_b");
+  if (!in_peer_ns && strcmp(words[2], "ns_a")) bad("sniff: not ns_a or ns_b: %.40s", words[2]);
+  if (in_peer_ns) enter_peer_ns();
+  int fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+  struct sockaddr_ll address = {.sll_family = AF_PACKET,
+                                .sll_protocol = htons(ETH_P_ALL),
+                                .sll_ifindex = if_nametoindex(words[3])};
+  event_ret("sniff", bind(fd, (void *)&address, sizeof address));
+  if (in_peer_ns) leave_peer_ns();
+  set_fd(words[1], fd);
+}
+
+// shutdown SOCKET how
+static void op_shutdown(char **words, int count) {
+  (void)count;
+  event_ret("shutdown", shutdown(fd_of(words[1]), decimal(words[2])));
+}
+
+static void op_close(char **words, int count) {
+  (void)count;
+  event_ret("close", close(fd_of(words[1])));
+}
+
+// --- The rest --------------------------------------------------------------------------------
+
+static void op_rlimit_memlock(char **words, int count) {
+  (void)count;
+  rlim_t bytes = number(words[1]);
+  event_ret("setrlimit", setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){bytes, bytes}));
+}
+
+static void op_setuid(char **words, int count) {
+  (void)count;
+  event_ret("setuid", setuid(decimal(words[1])));
+}
+
+static void op_msleep(char **words, int count) {
+  (void)count;
+  int ms = decimal(words[1]);
+  if (ms < 0 || ms > RUN_SECONDS_MAX * 1000) bad("msleep: not in 0..%d", RUN_SECONDS_MAX * 1000);
+  usleep(1000u * ms);
+}
+
+// say text: a marker in the output; only the first word is printed
+static void op_say(char **words, int count) {
+  const char *text = count > 1 ? words[1] : "";
+  for (const char *c = text; *c; c++)
+    if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ' || (unsigned char)*c > '~')
+      bad("say: only printable ASCII without quotes and backslashes");
+  event("say", "\"text\":\"%s\"", text);
+}
+
+static const struct operation {
+  const char *name;
+  void (*run)(char **words, int count); // words[0] is the name, count includes it
+  int args_min, args_max;
+  const char *args;
+} operations[] = {
+    {"setup", op_setup, 1, 3, "ENTRIES FLAGS [CQ_ENTRIES]"},
+    {"sqe", op_sqe, 1, WORDS_MAX, "OPCODE key=value..."},
+    {"submit", op_submit, 0, 1, "[n]"},
+    {"submitwait", op_submitwait, 1, 2, "nr [ms]"},
+    {"wait", op_wait, 1, 2, "nr [ms]"},
+    {"enter", op_enter, 3, 3, "to_submit min_complete flags"},
+    {"reap", op_reap, 0, 1, "[max]"},
+    {"settle", op_settle, 0, 1, "[ms]"},
+    {"ring", op_ring, 0, 0, "nothing"},
+    {"ringmem", op_ringmem, 0, 0, "nothing"},
+    {"regbuf", op_regbuf, 0, WORDS_MAX, "BUF..."},
+    {"unregbuf", op_unregbuf, 0, 0, "nothing"},
+    {"regfile", op_regfile, 0, WORDS_MAX, "FD..."},
+    {"enable", op_enable, 0, 0, "nothing"},
+    {"closering", op_closering, 0, 0, "nothing"},
+    {"buf", op_buf, 2, 3, "NAME LEN [SEED]"},
+    {"poke", op_poke, 4, 4, "BUF offset len byte"},
+    {"unmap", op_unmap, 1, 1, "BUF"},
+    {"mprotect_none", op_mprotect_none, 1, 1, "BUF"},
+    {"msg", op_msg, 1, WORDS_MAX, "NAME iov=BUF:offset:len,... [key=value...]"},
+    {"pair", op_pair, 3, 7, "A B KIND [DEV] [sndbuf=] [rcvbuf=] [nodelay=]"},
+    {"socket", op_socket, 2, 2, "NAME KIND"},
+    {"file", op_file, 2, 2, "NAME size"},
+    {"pipe", op_pipe, 2, 2, "READ WRITE"},
+    {"syssend", op_syssend, 2, 4, "FD BUF [len] [flags]"},
+    {"fill", op_fill, 1, 3, "FD [chunk] [count]"},
+    {"recv", op_recv, 2, 3, "FD n [ms]"},
+    {"recvall", op_recvall, 2, 3, "FD n [ms]"},
+    {"drainrx", op_drainrx, 1, 4, "FD [ms] [at_least] [count]"},
+    {"errq", op_errq, 1, 2, "FD [ms]"},
+    {"sockopt", op_sockopt, 3, 3, "FD NAME value"},
+    {"sniff", op_sniff, 3, 3, "NAME ns_a|ns_b DEVICE"},
+    {"shutdown", op_shutdown, 2, 2, "FD how"},
+    {"close", op_close, 1, 1, "FD"},
+    {"rlimit_memlock", op_rlimit_memlock, 1, 1, "bytes"},
+    {"setuid", op_setuid, 1, 1, "uid"},
+    {"msleep", op_msleep, 1, 1, "ms"},
+    {"say", op_say, 0, WORDS_MAX, "[text]"},
+};
+
+static void run_line(char *line) {
+  char *words[WORDS_MAX], *save, *comment = strchr(line, '#');
+  int count = 0;
+  if (comment) *comment = 0;
+  for (char *word = strtok_r(line, " \t\r\n", &save); word; word = strtok_r(NULL, " \t\r\n", &save)) {
+    if (count == WORDS_MAX) bad("more than %d words", WORDS_MAX);
+    words[count++] = word;
+  }
+  if (!count) return;
+  for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+    const struct operation *operation = &operations[i];
+    if (strcmp(operation->name, words[0])) continue;
+    op_name = operation->name;
+    if (count - 1 < operation->args_min || count - 1 > operation->args_max)
+      bad("%s takes %s", operation->name, operation->args);
+    operation->run(words, count);
+    return;
+  }
+  bad("unknown operation %.40s", words[0]);
+}
+
+int main(int argc, char **argv) {
+  FILE *file = argc > 1 ? fopen(argv[1], "r") : stdin;
+  char *line = NULL;
+  size_t capacity = 0;
+  ssize_t len;
+  if (!file) {
+    fprintf(stderr, "%s: %s\n", argv[1], strerror(errno));
+    return 2;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  setvbuf(stdout, NULL, _IOFBF, 1 << 16); // a write per event would delay the program
+  alarm(RUN_SECONDS_MAX);
+  while ((len = getline(&line, &capacity, file)) >= 0) {
+    step++;
+    if (memchr(line, 0, len)) bad("a zero byte in the line");
+    run_line(line);
+  }
+  event_plain("end");
+  fflush(stdout);
+  _exit(0); // skips what exit() would close first, so the kernel tears down in its own order
+}
