@@ -46,7 +46,24 @@ export const S_USER_ACCT: usize = STATE_BASE + 0x800; // locked pages per small 
 export const S_TCP_ISN: usize = STATE_BASE + 148;
 export const S_ROUTE_LIST: usize = STATE_BASE + 152;
 export const S_PORT_TABLE: usize = STATE_BASE + 156;
-export const S_IOWQ_STATE: usize = STATE_BASE + 160;
+export const S_MEMLOCK_HARD: usize = STATE_BASE + 192; // u64, hard limit of RLIMIT_MEMLOCK (sys/task.ts); 0 = never set
+export const S_UNIX_AUTOBIND: usize = STATE_BASE + 200; // next abstract name of an autobind (net/unix.ts)
+export const S_ROUTE_GEN: usize = STATE_BASE + 0x140; // counts changes of the routes (net/route.ts)
+export const S_BACKLOG_LEN: usize = STATE_BASE + 0x144; // packets in the input queue
+export const S_HOOK_LINK_FAILURE: usize = STATE_BASE + 0x148; // (skb) => void: the next hop does not answer
+export const S_HOOK_UDP_ERR: usize = STATE_BASE + 0x14c; // (skb, quoted transport header, errno) => void: ICMP error
+export const S_HOOK_TCP_ERR: usize = STATE_BASE + 0x150; // the same for TCP
+export const S_UDP_PORT_NEXT: usize = STATE_BASE + 0x154;
+export const S_FORWARDING: usize = STATE_BASE + 0x158; // one bit per namespace: net.ipv4.ip_forward
+export const S_LO_TABLE: usize = STATE_BASE + 0x200; // u32 per namespace: its lo
+export const S_UDP_CORK: usize = STATE_BASE + 0x180; // IpCork of the datagram that is built in one call
+export const S_UDP_HASH: usize = STATE_BASE + 0xc00; // 256 chains of UDP sockets by local port
+export const S_IOWQ_HEAD: usize = STATE_BASE + 208; // io-wq: queued requests (ReqList)
+export const S_IOWQ_TIMER: usize = STATE_BASE + 216; // the worker's next turn
+export const S_USER_FREE: usize = STATE_BASE + 224; // no page below this one can be handed out by mmap()
+export const S_RING_ID: usize = STATE_BASE + 220;
+/** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
+export const SYSCALL_SCRATCH: usize = 0x14000;
 
 @inline export function cntInc(offset: u32): void { const p: usize = COUNTERS_BASE + offset; store<u32>(p, load<u32>(p) + 1); }
 @inline export function cntDec(offset: u32): void { const p: usize = COUNTERS_BASE + offset; store<u32>(p, load<u32>(p) - 1); }

@@ -1,11 +1,11 @@
 // Page references. A page of the user region has one reference per pin (plain zero-copy fragment or registered buffer);
 // a chunk of kernel data has one per fragment cut from it. munmap() does not wait for references: the page just is not
 // handed out again before they are gone, which is what pinning means to a program.
-import { CHUNK_BASE, CHUNK_MAX, CHUNK_SHIFT, CHUNK_SIZE, PAGE_REF_BASE, PAGE_SHIFT, USER_BASE } from "../abi/layout";
+import { CHUNK_BASE, CHUNK_MAX, CHUNK_SHIFT, CHUNK_SIZE, PAGE_PROT_BASE, PAGE_REF_BASE, PAGE_SHIFT, USER_BASE } from "../abi/layout";
 import { CNT_CHUNKS_LIVE, CNT_PAGES_PINNED } from "../abi/counters";
 import { BUG_PAGE_REF } from "../abi/bug";
 import { bugOn } from "../lib/bug";
-import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PFRAG_OFF, cntDec, cntInc } from "../lib/state";
+import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PFRAG_OFF, S_USER_FREE, cntDec, cntInc } from "../lib/state";
 
 @inline function refSlot(addr: usize): usize {
   return addr >= USER_BASE
@@ -24,8 +24,18 @@ import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PFRAG_OFF, cntDec, cntI
   const slot = refSlot(addr), refs = load<u32>(slot);
   bugOn(refs == 0, BUG_PAGE_REF, addr);
   store<u32>(slot, refs - 1);
-  if (addr >= USER_BASE) cntDec(CNT_PAGES_PINNED);
-  else if (refs == 1) chunkFree(addr & ~(CHUNK_SIZE as usize - 1));
+  if (addr >= USER_BASE) {
+    cntDec(CNT_PAGES_PINNED);
+    if (refs == 1) userPageIdle(addr);
+  } else if (refs == 1) {
+    chunkFree(addr & ~(CHUNK_SIZE as usize - 1));
+  }
+}
+
+/** The last pin of a page that nobody has mapped any more is gone: mmap() may hand it out again. */
+@inline function userPageIdle(addr: usize): void {
+  const page = (addr >> PAGE_SHIFT) as u32;
+  if (load<u8>(PAGE_PROT_BASE + (page as usize)) == 0 && page < load<u32>(S_USER_FREE)) store<u32>(S_USER_FREE, page);
 }
 
 @inline export function pageRefs(addr: usize): u32 { return load<u32>(refSlot(addr)); }

@@ -2,7 +2,7 @@
 // unmapped and unpinned; a pointer is good if every page it touches is mapped with the right protection.
 import { PAGE_PROT_BASE, PAGE_SHIFT, PAGE_SIZE, TASK_SIZE_MAX_HI, USER_BASE, USER_END } from "../abi/layout";
 import { EFAULT, EINVAL, ENOMEM } from "../abi/errno";
-import { S_USER_BRK } from "../lib/state";
+import { S_USER_BRK, S_USER_FREE } from "../lib/state";
 import { pageRefs } from "./page";
 
 export const PROT_READ: u8 = 1;
@@ -17,7 +17,7 @@ const PROT_MASK: u8 = 7;
 export function vmMap(len: usize, prot: u8): isize {
   if (!len) return -EINVAL;
   if (len > (USER_END - USER_BASE) as usize) return -ENOMEM;
-  const want = pages(len), base = (USER_BASE >> PAGE_SHIFT) as usize, brk = (load<u32>(S_USER_BRK) >> PAGE_SHIFT) as usize;
+  const want = pages(len), base = load<u32>(S_USER_FREE) as usize, brk = (load<u32>(S_USER_BRK) >> PAGE_SHIFT) as usize;
   let first = findFree(base, brk, want);
   if (!first) first = brk;
   const end = (first + want) << PAGE_SHIFT;
@@ -27,6 +27,7 @@ export function vmMap(len: usize, prot: u8): isize {
   if (first < brk) memory.fill(addr, 0, want << PAGE_SHIFT); // reused pages; fresh ones are zero already
   if (end > (load<u32>(S_USER_BRK) as usize)) store<u32>(S_USER_BRK, end as u32);
   memory.fill(protAt(first), (prot & PROT_MASK) | PAGE_MAPPED, want);
+  if (first == base) store<u32>(S_USER_FREE, (first + want) as u32);
   return addr as isize;
 }
 
@@ -43,6 +44,17 @@ function findFree(base: usize, brk: usize, want: usize): usize {
   return 0;
 }
 
+/** Makes pages that something pinned (a ring) accessible again. */
+export function vmRestore(addr: usize, len: usize, prot: u8): void {
+  memory.fill(protAt(addr >> PAGE_SHIFT), (prot & PROT_MASK) | PAGE_MAPPED, pages(len));
+}
+
+/** An empty user region. */
+export function vmInit(): void {
+  store<u32>(S_USER_BRK, USER_BASE);
+  store<u32>(S_USER_FREE, USER_BASE >> PAGE_SHIFT);
+}
+
 export function vmUnmap(addr: usize, len: usize): i32 { return setProt(addr, len, 0, false); }
 export function vmProtect(addr: usize, len: usize, prot: u8): i32 { return setProt(addr, len, (prot & PROT_MASK) | PAGE_MAPPED, true); }
 
@@ -53,6 +65,7 @@ function setProt(addr: usize, len: usize, prot: u8, mustBeMapped: bool): i32 {
   const first = addr >> PAGE_SHIFT, n = pages(len);
   if (mustBeMapped) for (let i: usize = 0; i < n; i++) if (!load<u8>(protAt(first + i))) return -ENOMEM;
   memory.fill(protAt(first), prot, n);
+  if (!mustBeMapped && (first as u32) < load<u32>(S_USER_FREE)) store<u32>(S_USER_FREE, first as u32);
   return 0;
 }
 

@@ -1,0 +1,61 @@
+// IOSQE_IO_DRAIN. A drained request, and everything submitted behind it, is put aside until nothing else of the ring is
+// alive: until the number of allocated io_kiocbs equals the number held here (members of their chains included).
+//
+// A notification is an allocated io_kiocb. So a drained request waits for the notifications of earlier sends; and a
+// zero-copy request that is itself held back can never be released, because its own notification keeps the two counts
+// apart. Linux 6.16 and later hang there for ever (spec: send-zc.md 2.8); so does this.
+import { TR_IO_URING_DEFER, TRACE_RING } from "../abi/trace";
+import { nil } from "../lib/state";
+import { trace } from "../lib/trace";
+import { taskQueue } from "./submit";
+import { REQ_F_FORCE_ASYNC, REQ_F_IO_DRAIN, Req, RingCtx, deferList, reqListAdd } from "./types";
+
+/** An SQE with IO_DRAIN was seen. In the middle of a chain, the chain's head and what follows the chain are drained. */
+export function initDrain(ctx: RingCtx): void {
+  ctx.drain_active = 1;
+  const head = ctx.link_head;
+  if (head) {
+    head.flags |= REQ_F_IO_DRAIN | REQ_F_FORCE_ASYNC;
+    ctx.drain_next = 1;
+  }
+}
+
+function linkedNr(req: Req): u32 {
+  let n: u32 = 0;
+  for (let r = req; r; r = r.link) n++;
+  return n;
+}
+
+/** Puts a request (with its chain) aside; releases at once what may go. */
+export function drainReq(req: Req): void {
+  const ctx = req.ctx, drain = (req.flags & REQ_F_IO_DRAIN) != 0;
+  trace(TRACE_RING, TR_IO_URING_DEFER, changetype<usize>(req), req.user_data, 0, 0);
+  ctx.nr_drained += linkedNr(req);
+  reqListAdd(deferList(ctx), req);
+  queueDeferred(ctx);
+  if (!drain && !deferList(ctx).first) ctx.drain_active = 0;
+}
+
+/** Releases from the front: a drained one only when everything else is gone, its followers up to the next drained one. */
+export function queueDeferred(ctx: RingCtx): void {
+  const list = deferList(ctx);
+  let drainSeen = false, first = true;
+  while (list.first) {
+    const req = list.first;
+    if (req.flags & REQ_F_IO_DRAIN) drainSeen = true;
+    if ((drainSeen || first) && ctx.nr_req_allocated != ctx.nr_drained) return;
+    list.first = req.next;
+    ctx.nr_drained -= linkedNr(req);
+    taskQueue(req);
+    first = false;
+  }
+}
+
+/** Takes the first held request out (ring exit); nil when none is left. */
+export function drainTake(ctx: RingCtx): Req {
+  const list = deferList(ctx), req = list.first;
+  if (!req) return nil<Req>();
+  list.first = req.next;
+  ctx.nr_drained -= linkedNr(req);
+  return req;
+}

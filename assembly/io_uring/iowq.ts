@@ -1,0 +1,159 @@
+// io-wq: the workers that issue what may block (IOSQE_ASYNC, SHUTDOWN, requests that cannot be polled). One simulated
+// worker takes one request a turn; a turn is an event some microseconds ahead, so the submitter goes on first, as on Linux,
+// where a worker has to be woken on another CPU. A seed chooses among the queued requests.
+//
+// A worker's request is counted (REQ_F_REFCOUNT): one reference is the worker's, one the completion's. The CQE is posted by
+// the worker itself, except on rings whose CQ only the submitter may touch (DEFER_TASKRUN): there by task work.
+// Cleanup and freeing are always the submitter's.  Spec: send-zc.md 2.3, 2.6.
+import { EAGAIN, EBADF, ECANCELED } from "../abi/errno";
+import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
+import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
+import { choose } from "../lib/rng";
+import { S_IOWQ_HEAD, S_IOWQ_TIMER, S_TRACE_CTX } from "../lib/state";
+import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
+import { trace } from "../lib/trace";
+import { cqCommit, fillCqe } from "./cq";
+import { OP_NEEDS_FILE, OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
+import { APOLL_OK, armPoll } from "./poll";
+import { deferFailed, findNext, freeLater, taskComplete } from "./req";
+import { issueSqe } from "./submit";
+import { armLinkTimeout, flushTimeouts, prepLinkTimeout } from "./timeout";
+import { reqTaskWorkAdd } from "./tw";
+import {
+  CANCEL_IOWQ, IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_ISSUE_SKIP_COMPLETE, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_LINK_FLAGS, Req,
+  ReqList, cancelListAdd, cancelListDel, reqListAdd,
+} from "./types";
+
+/** From waking a worker to its first instruction, and between two requests, ns of virtual time. */
+const WAKE_NS: u64 = 20000;
+const NEXT_NS: u64 = 5000;
+
+@inline function queue(): ReqList { return changetype<ReqList>(S_IOWQ_HEAD); }
+
+function workerTimer(): Timer {
+  let t = changetype<Timer>(load<u32>(S_IOWQ_TIMER) as usize);
+  if (!t) {
+    t = timerNew(workerTurn.index, 0);
+    store<u32>(S_IOWQ_TIMER, changetype<usize>(t) as u32);
+  }
+  return t;
+}
+
+/** Hands the request (and its chain) to the workers. */
+export function queueIowq(req: Req): void {
+  const timeout = prepLinkTimeout(req);
+  trace(TRACE_RING, TR_IO_URING_QUEUE_ASYNC_WORK, changetype<usize>(req), req.user_data, 0, 0);
+  cancelListAdd(req, CANCEL_IOWQ);
+  reqListAdd(queue(), req);
+  const t = workerTimer();
+  if (!timerArmed(t)) timerArmIn(t, WAKE_NS);
+  if (timeout) armLinkTimeout(timeout);
+}
+
+/** Takes the n-th queued request out. */
+function take(n: u32): Req {
+  const q = queue();
+  let prev = changetype<Req>(0), req = q.first;
+  while (n-- && req.next) {
+    prev = req;
+    req = req.next;
+  }
+  unlink(prev, req);
+  return req;
+}
+function unlink(prev: Req, req: Req): void {
+  const q = queue();
+  if (prev) prev.next = req.next;
+  else q.first = req.next;
+  if (q.last == req) q.last = prev;
+}
+
+/** Still queued: it fails with ECANCELED from the submitter's context. */
+export function iowqCancel(req: Req): void {
+  let prev = changetype<Req>(0);
+  for (let r = queue().first; r && r != req; r = r.next) prev = r;
+  unlink(prev, req);
+  cancelListDel(req);
+  queueFail(req, -ECANCELED);
+}
+
+/** io_req_task_queue_fail(): fail from a clean context. */
+function queueFail(req: Req, res: i32): void {
+  req.res = res;
+  reqTaskWorkAdd(req, taskFail.index);
+}
+function taskFail(req: Req): void { deferFailed(req, req.res); }
+
+function workerTurn(arg: usize): void {
+  let n: u32 = 0;
+  for (let r = queue().first; r; r = r.next) n++;
+  if (!n) return;
+  const ctx = load<u32>(S_TRACE_CTX);
+  store<u32>(S_TRACE_CTX, TRACE_CTX_IOWQ);
+  let req = take(choose(n));
+  cancelListDel(req);
+  while (req) req = work(req);
+  store<u32>(S_TRACE_CTX, ctx);
+  if (queue().first) timerArmIn(workerTimer(), NEXT_NS);
+}
+
+/** One request; returns the next of its chain, which the same worker continues with. */
+function work(req: Req): Req {
+  if (req.flags & REQ_F_REFCOUNT) {
+    req.refs++;
+  } else {
+    req.flags |= REQ_F_REFCOUNT;
+    req.refs = 2;
+  }
+  issue(req);
+  if (--req.refs) return changetype<Req>(0);
+  const next = req.flags & REQ_LINK_FLAGS ? findNext(req) : changetype<Req>(0);
+  freeLater(req);
+  return next;
+}
+
+function issue(req: Req): void {
+  const timeout = prepLinkTimeout(req);
+  if (timeout) armLinkTimeout(timeout);
+  let flags = IO_URING_F_UNLOCKED;
+  // A forced-async request of a pollable file is tried without waiting first, and waits in poll, not in a worker.
+  let poll = (req.flags & REQ_F_FORCE_ASYNC) != 0 && (opFlags(req.opcode) & (OP_POLLIN | OP_POLLOUT)) != 0;
+  if (poll) flags |= IO_URING_F_NONBLOCK;
+  for (;;) {
+    const ret = issueSqe(req, flags);
+    if (!ret) {
+      completePost(req);
+      return;
+    }
+    if (ret == IOU_ISSUE_SKIP_COMPLETE) return;
+    if (ret != -EAGAIN || req.flags & REQ_F_NOWAIT) {
+      queueFail(req, ret);
+      return;
+    }
+    // A simulated worker cannot block the machine: what would block in it waits in poll as well.
+    if (armPoll(req) == APOLL_OK) return;
+    if (!poll && !req.file) {
+      queueFail(req, -EBADF);
+      return;
+    }
+    poll = false;
+    flags &= ~IO_URING_F_NONBLOCK;
+    if (!(opFlags(req.opcode) & OP_NEEDS_FILE) || !req.file.wq) {
+      queueFail(req, -EAGAIN);
+      return;
+    }
+  }
+}
+
+/** io_req_complete_post(): the worker posts the CQE, or leaves it to task work where the CQ has one owner. */
+function completePost(req: Req): void {
+  const ctx = req.ctx;
+  if (ctx.flags & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_IOPOLL)) {
+    reqTaskWorkAdd(req, taskComplete.index);
+    return;
+  }
+  if (!(req.flags & REQ_F_CQE_SKIP)) fillCqe(ctx, req);
+  cqCommit(ctx);
+  if (ctx.timeouts_active) flushTimeouts(ctx);
+  req.refs--;
+}

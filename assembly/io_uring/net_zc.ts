@@ -1,0 +1,194 @@
+// SEND_ZC and SENDMSG_ZC: prep in the kernel's order (the order decides between one CQE and two), issue, failure, cleanup.
+//
+//   before the notification exists   an error is one CQE without F_MORE         (spec 2.2 B)
+//   after it exists                  an error is two CQEs, the first with F_MORE (spec 2.2 C, D)
+//
+// Inline issue flushes the notification itself, so a request that got to the protocol has its notification queued before
+// its own completion is freed; every other way to the end flushes in cleanup, after the CQE was posted (2.3, A03, A12).
+import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTMODELLED, ENOTSOCK, EOPNOTSUPP, ERESTARTSYS } from "../abi/errno";
+import { PAGE_SHIFT } from "../abi/layout";
+import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_ZEROCOPY } from "../abi/socket";
+import {
+  IORING_CQE_F_MORE, IORING_RECVSEND_FIXED_BUF, IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED, IORING_SEND_ZC_REPORT_USAGE,
+  SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR3, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD2, SQE_OFF_PAD3,
+} from "../abi/uapi";
+import { nil } from "../lib/state";
+import { accountMem } from "../kernel/task";
+import { FILE_SOCKET } from "../fs/file";
+import { ITER_BVEC, iterVec, kvecBase, kvecLen } from "../net/iov_iter";
+import { SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
+import {
+  netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup,
+} from "./net";
+import { allocNotif, notifFlush } from "./notif";
+import { bufNode, nodeCovers } from "./rsrc";
+import { nodeGet } from "./rsrc_node";
+import {
+  IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, REQ_F_CQE_SKIP, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail,
+  setRes,
+} from "./types";
+
+const ZC_FLAGS_VALID: u32 = IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_FIXED_BUF | IORING_SEND_ZC_REPORT_USAGE | IORING_SEND_VECTORIZED;
+/** zc_flags bit of ours: the registered buffer has been imported (once, however often issue runs: A35). */
+const ZC_IMPORTED: u32 = 0x10000;
+
+/** B1-B3, C1: what both opcodes check first. */
+function prepCommon(req: Req, sqe: usize): i32 {
+  req.done_io = 0;
+  if (load<u64>(sqe, SQE_OFF_PAD2) | load<u64>(sqe, SQE_OFF_ADDR3)) return -EINVAL;
+  if (req.flags & REQ_F_CQE_SKIP) return -EINVAL; // a skipped CQE could not say F_MORE
+  const notif = allocNotif(req.ctx, req.user_data);
+  if (!notif) return -ENOMEM;
+  req.notif = notif;
+  req.flags |= REQ_F_NEED_CLEANUP;
+  req.zc_flags = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
+  if (req.zc_flags & ~ZC_FLAGS_VALID) return -EINVAL;
+  if (req.zc_flags & IORING_SEND_ZC_REPORT_USAGE) notif.zc_report = 1;
+  req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS) | MSG_NOSIGNAL | MSG_ZEROCOPY;
+  if (req.msg_flags & MSG_DONTWAIT) req.flags |= REQ_F_NOWAIT;
+  return 0;
+}
+
+export function sendZcPrep(req: Req, sqe: usize): i32 {
+  let err = prepCommon(req, sqe);
+  if (err) return err;
+  if (load<u16>(sqe, SQE_OFF_PAD3)) return -EINVAL;
+  if (load<u64>(sqe, SQE_OFF_ADDR2)) {
+    err = sendSetupAddr(req, sqe);
+    if (err) return err;
+  }
+  const addr = load<u64>(sqe, SQE_OFF_ADDR);
+  let len = load<u32>(sqe, SQE_OFF_LEN);
+  if (req.zc_flags & IORING_RECVSEND_FIXED_BUF) {
+    if (req.zc_flags & IORING_SEND_VECTORIZED) return -EINVAL;
+    if (len > MAX_RW_COUNT) len = MAX_RW_COUNT;
+    req.cmd_addr = addr;
+    req.cmd_len = len;
+    return 0; // looked up at issue; its pages are accounted already
+  }
+  err = sendSetupBuf(req, addr, len);
+  return err ? err : account(req, reqIter(req).count);
+}
+
+export function sendmsgZcPrep(req: Req, sqe: usize): i32 {
+  let err = prepCommon(req, sqe);
+  if (err) return err;
+  if (!sendAlloc(req)) return -ENOMEM;
+  if (load<u64>(sqe, SQE_OFF_ADDR2) || load<u32>(sqe, SQE_OFF_FILE_INDEX)) return -EINVAL;
+  err = sendmsgSetup(req, sqe);
+  if (err) return err;
+  return req.zc_flags & IORING_RECVSEND_FIXED_BUF ? 0 : account(req, reqIter(req).count);
+}
+
+/** C11: pages charged to the ring's user until the notification completes. */
+function account(req: Req, len: u32): i32 {
+  const ctx = req.ctx;
+  if (!ctx.acct) return 0;
+  const pages = (len >> PAGE_SHIFT) + 2;
+  if (accountMem(ctx.task, pages)) return -ENOMEM;
+  req.notif.account_pages = pages;
+  return 0;
+}
+
+/** D5 for SEND_ZC: the registered buffer; the notification keeps it from now on (A07). */
+function importFixed(req: Req): i32 {
+  if (req.zc_flags & ZC_IMPORTED) return 0;
+  const node = bufNode(req.ctx, req.buf_index);
+  if (!node || !nodeCovers(node, req.cmd_addr, req.cmd_len as u64)) return -EFAULT;
+  nodeGet(node);
+  req.notif.buf_node = changetype<usize>(node);
+  const it = reqIter(req);
+  iterVec(it, ITER_BVEC, 0, 1, req.cmd_len);
+  it.base = req.cmd_addr;
+  req.zc_flags |= ZC_IMPORTED;
+  return 0;
+}
+
+/** D5 for SENDMSG_ZC: every segment must lie in the registered buffer; an empty one is EFAULT, too. */
+function importFixedVec(req: Req): i32 {
+  if (req.zc_flags & ZC_IMPORTED) return 0;
+  const node = bufNode(req.ctx, req.buf_index), it = reqIter(req);
+  if (!node) return -EFAULT;
+  if (!it.iov) {
+    if (!it.count || !nodeCovers(node, it.base, it.count as u64)) return -EFAULT;
+  }
+  for (let i: u32 = 0; it.iov && i < it.nr_segs; i++) {
+    const len = kvecLen(it.iov, i);
+    if (!len || !nodeCovers(node, kvecBase(it.iov, i), len as u64)) return -EFAULT;
+  }
+  nodeGet(node);
+  req.notif.buf_node = changetype<usize>(node);
+  it.kind = ITER_BVEC;
+  req.zc_flags |= ZC_IMPORTED;
+  return 0;
+}
+
+export function sendZcIssue(req: Req, issueFlags: u32): i32 {
+  if (req.file.kind != FILE_SOCKET) return -ENOTSOCK;
+  const sk = changetype<Sock>(req.file.priv);
+  if (!(sk.flags & SOCK_F_SUPPORT_ZC)) return -EOPNOTSUPP;
+  if (pollFirst(req)) return -EAGAIN;
+  if (req.zc_flags & IORING_RECVSEND_FIXED_BUF) {
+    const err = importFixed(req);
+    if (err) return err;
+  }
+  return issue(req, sk, issueFlags);
+}
+
+export function sendmsgZcIssue(req: Req, issueFlags: u32): i32 {
+  if (req.zc_flags & IORING_RECVSEND_FIXED_BUF) {
+    const err = importFixedVec(req);
+    if (err) return err;
+  }
+  if (req.file.kind != FILE_SOCKET) return -ENOTSOCK;
+  const sk = changetype<Sock>(req.file.priv);
+  if (!(sk.flags & SOCK_F_SUPPORT_ZC)) return -EOPNOTSUPP;
+  if (pollFirst(req)) return -EAGAIN;
+  return issue(req, sk, issueFlags);
+}
+
+function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
+  let flags = req.msg_flags;
+  if (issueFlags & IO_URING_F_NONBLOCK) flags |= MSG_DONTWAIT;
+  const minRet: i32 = flags & MSG_WAITALL ? reqIter(req).count as i32 : 0;
+  const managed: u32 = req.zc_flags & IORING_RECVSEND_FIXED_BUF ? 1 : 0;
+  let ret = sendMsg(req, flags, reqUarg(req.notif), managed);
+  if (!ret) ret = sendCall(sk);
+  if (ret < minRet) {
+    if (ret == -EAGAIN && issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
+    if (ret == -ENOTMODELLED) return ret;
+    if (ret > 0 && netRetry(sk, flags)) {
+      req.done_io += ret;
+      return -EAGAIN;
+    }
+    if (ret == -ERESTARTSYS) ret = -EINTR;
+    setFail(req);
+  }
+  // A worker may not flush: the notification could overtake the CQE that it belongs to (A03).
+  if (!(issueFlags & IO_URING_F_UNLOCKED)) flush(req);
+  setRes(req, sendResult(req, ret), IORING_CQE_F_MORE);
+  return IOU_COMPLETE;
+}
+
+function flush(req: Req): void {
+  const notif = req.notif;
+  sendCleanup(req);
+  req.flags &= ~REQ_F_NEED_CLEANUP;
+  notifFlush(notif);
+}
+
+/** The request fails elsewhere (bad file, cancelled, prep): partial progress counts, and the notification is announced. */
+export function sendZcFail(req: Req): void {
+  if (req.done_io) req.res = req.done_io as i32;
+  if (req.flags & REQ_F_NEED_CLEANUP) req.cflags |= IORING_CQE_F_MORE;
+}
+
+export function sendZcCleanup(req: Req): void {
+  sendCleanup(req);
+  req.flags &= ~REQ_F_NEED_CLEANUP;
+  if (req.notif) {
+    const notif = req.notif;
+    req.notif = nil<Req>();
+    notifFlush(notif);
+  }
+}

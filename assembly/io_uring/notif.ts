@@ -1,0 +1,136 @@
+// A notification tells the application that the stack has let go of its buffer. It says nothing about delivery: it may
+// come before the peer has the data (a copy was made) or long after the bytes left the NIC (the retransmit queue still
+// points at them).
+//
+// Life: prep allocates it with one reference, owned by the request. Each skb data area that borrows the buffer takes one
+// more. The flush drops the request's own; whoever drops the last one queues task work, and only task work posts the CQE,
+// so no CQE is ever posted from inside the network path.
+//
+// Chaining: a stream may append a second send to an skb that already carries another notification. The skb keeps pointing
+// at the first; the second is inserted right behind the head of the chain, takes a reference on the head and completes
+// with it. Hence the order head, last, ..., second.
+//
+// Spec: send-zc.md 2.1, 2.5, 2.7; invariants I1, I2, I4, I14.
+import { BUG_CHAIN_CONTEXT, BUG_REF_UNDERFLOW } from "../abi/bug";
+import { CNT_NOTIFS, CNT_NOTIFS_LIVE } from "../abi/counters";
+import { EEXIST } from "../abi/errno";
+import {
+  COPY_CHAINED, COPY_LOCAL_DELIVERY, COPY_NEVER_ATTACHED, COPY_NONE, REF_LINKED, REF_REQUEST, REF_SKB, TR_NOTIF_ALLOC, TR_NOTIF_DONE,
+  TR_NOTIF_LINK, TR_NOTIF_USAGE, TR_UBUF_PUT, TRACE_ZC,
+} from "../abi/trace";
+import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED, IORING_OP_NOP } from "../abi/uapi";
+import { bugOn } from "../lib/bug";
+import { cntDec, cntInc, nil } from "../lib/state";
+import { trace } from "../lib/trace";
+import { unaccountMem } from "../kernel/task";
+import { SkBuff, skbZcopy, skbZcopyInit } from "../net/skbuff";
+import { SKBFL_DONT_ORPHAN, SKBFL_ZEROCOPY_FRAG, UbufInfo, netZcopyGet } from "../net/ubuf_info";
+import { completeDefer, reqAlloc } from "./req";
+import { reqTaskWorkAdd } from "./tw";
+import { REQ_F_NOTIF, Req, RingCtx, reqUarg, setRes, uargReq } from "./types";
+
+/** io_alloc_notif(): a notification for `user_data` whose one reference belongs to the request; nil = ENOMEM. */
+export function allocNotif(ctx: RingCtx, user_data: u64): Req {
+  const notif = reqAlloc(ctx);
+  if (!notif) return notif;
+  notif.opcode = IORING_OP_NOP;
+  notif.flags = REQ_F_NOTIF;
+  notif.fd = -1;
+  notif.user_data = user_data;
+  setRes(notif, 0, IORING_CQE_F_NOTIF);
+  const uarg = reqUarg(notif);
+  uarg.complete = txUbufComplete.index;
+  uarg.link_skb = linkSkb.index;
+  uarg.refcnt = 1;
+  uarg.flags = SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN;
+  uarg.user_data = user_data;
+  notif.nd_next = nil<Req>();
+  notif.nd_head = notif;
+  notif.account_pages = 0;
+  notif.zc_report = 0;
+  notif.zc_used = 0;
+  notif.zc_copied = 0;
+  notif.copy_reason = COPY_NONE;
+  notif.nd_main_posted = 0;
+  ctx.nr_notifs++;
+  cntInc(CNT_NOTIFS);
+  cntInc(CNT_NOTIFS_LIVE);
+  trace(TRACE_ZC, TR_NOTIF_ALLOC, changetype<usize>(uarg), user_data, 0, 0);
+  return notif;
+}
+
+/** io_notif_flush(): the request gives up its reference. No skb is involved, so this never counts as use. */
+@inline export function notifFlush(notif: Req): void {
+  txUbufComplete(0, changetype<usize>(reqUarg(notif)), 1, REF_REQUEST);
+}
+
+/**
+ * io_tx_ubuf_complete(): ops.complete of a notification's ubuf_info. Drops one reference; `success` = the pages were not
+ * copied on this path, `skb` = 0 for the request's own reference.
+ */
+function txUbufComplete(skb: usize, p: usize, success: u32, reason: u32): void {
+  const notif = uargReq(p), uarg = changetype<UbufInfo>(p);
+  if (notif.zc_report) {
+    if (!success) notif.zc_copied = 1;
+    else if (skb) notif.zc_used = 1;
+  }
+  if (!success) notif.copy_reason = COPY_LOCAL_DELIVERY;
+  bugOn(uarg.refcnt == 0, BUG_REF_UNDERFLOW, p);
+  uarg.refcnt--;
+  trace(TRACE_ZC, TR_UBUF_PUT, p, uarg.user_data, uarg.refcnt, reason);
+  if (uarg.refcnt) return;
+  if (notif.nd_head != notif) {
+    txUbufComplete(skb, changetype<usize>(reqUarg(notif.nd_head)), success, REF_LINKED);
+    return;
+  }
+  trace(TRACE_ZC, TR_NOTIF_DONE, p, uarg.user_data, 0, reason);
+  reqTaskWorkAdd(notif, notifTwComplete.index);
+}
+
+/** Task work: the whole chain completes, in list order. */
+function notifTwComplete(head: Req): void {
+  let notif = head;
+  while (notif) {
+    const next = notif.nd_next, ctx = notif.ctx;
+    bugOn(ctx != head.ctx || notif.task != head.task, BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
+    const copied = notif.zc_report != 0 && (notif.zc_copied != 0 || notif.zc_used == 0);
+    if (copied) notif.res = IORING_NOTIF_USAGE_ZC_COPIED as i32;
+    trace(TRACE_ZC, TR_NOTIF_USAGE, changetype<usize>(reqUarg(notif)), notif.user_data, copied as u32, copyReason(notif, head));
+    if (notif.account_pages) unaccountMem(ctx.acct_uid, notif.account_pages);
+    ctx.nr_notifs--;
+    cntDec(CNT_NOTIFS_LIVE);
+    completeDefer(notif);
+    notif = next;
+  }
+}
+
+function copyReason(notif: Req, head: Req): u32 {
+  if (notif.copy_reason) return notif.copy_reason;
+  if (notif.zc_used || !notif.zc_report) return COPY_NONE;
+  return notif != head ? COPY_CHAINED : COPY_NEVER_ATTACHED;
+}
+
+/**
+ * io_link_skb(): may `skb`, the tail of a stream's queue, also carry this owner? 0: yes, attached or chained. -EEXIST: it
+ * must start a new skb: the skb belongs to another kind of owner, another ring or task, or the chain would fork.
+ */
+function linkSkb(skbPtr: usize, p: usize): i32 {
+  const skb = changetype<SkBuff>(skbPtr), uarg = changetype<UbufInfo>(p), notif = uargReq(p);
+  const prevUarg = skbZcopy(skb);
+  if (!prevUarg) {
+    netZcopyGet(uarg, REF_SKB);
+    skbZcopyInit(skb, uarg);
+    return 0;
+  }
+  if (prevUarg == uarg) return 0;
+  if (notif.nd_head != notif || notif.nd_next) return -EEXIST;
+  if (prevUarg.complete != uarg.complete) return -EEXIST;
+  const prev = uargReq(changetype<usize>(prevUarg));
+  if (prev.ctx != notif.ctx || prev.task != notif.task) return -EEXIST;
+  notif.nd_head = prev.nd_head;
+  notif.nd_next = prev.nd_next;
+  prev.nd_next = notif;
+  netZcopyGet(reqUarg(prev.nd_head), REF_LINKED);
+  trace(TRACE_ZC, TR_NOTIF_LINK, p, notif.user_data, changetype<usize>(reqUarg(prev.nd_head)) as u32, 0);
+  return 0;
+}

@@ -1,0 +1,124 @@
+// One row per opcode: what it needs and allows, its prep and issue, its fail hook and cleanup.
+//
+// An opcode that Linux 6.18 has and this emulator does not has a row without OP_MODELLED: an SQE for it ends the run with a
+// report instead of a made-up result.
+import { EOPNOTSUPP } from "../abi/errno";
+import {
+  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_EPOLL_WAIT, IORING_OP_LINK_TIMEOUT, IORING_OP_NOP,
+  IORING_OP_POLL_ADD, IORING_OP_READ, IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_READ_MULTISHOT, IORING_OP_RECV, IORING_OP_RECVMSG,
+  IORING_OP_RECV_ZC, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN, IORING_OP_TIMEOUT,
+  IORING_OP_URING_CMD, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_WRITEV_FIXED, IORING_OP_WRITE_FIXED,
+} from "../abi/uapi";
+import { asyncCancel, asyncCancelPrep } from "./cancel";
+import { closeIssue, closePrep, nop, nopPrep, shutdownIssue, shutdownPrep } from "./misc";
+import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPrep } from "./net";
+import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
+import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
+import { pollAddIssue, pollAddPrep } from "./poll";
+import { linkTimeoutPrep, timeoutIssue, timeoutPrep } from "./timeout";
+import { Req } from "./types";
+
+export const OP_MODELLED: u32 = 1;
+export const OP_NEEDS_FILE: u32 = 2;
+export const OP_IOPRIO: u32 = 4; // sqe.ioprio means something
+export const OP_IOPOLL: u32 = 8; // allowed on IOPOLL rings
+export const OP_BUFFER_SELECT: u32 = 16;
+export const OP_POLLIN: u32 = 32;
+export const OP_POLLOUT: u32 = 64;
+
+/** Properties of an opcode below IORING_OP_LAST. */
+export function opFlags(opcode: u32): u32 {
+  switch (opcode) {
+    case IORING_OP_NOP: return OP_MODELLED | OP_IOPOLL;
+    case IORING_OP_SEND:
+      return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLOUT;
+    case IORING_OP_SENDMSG:
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
+    case IORING_OP_RECV:
+    case IORING_OP_RECVMSG: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLIN;
+    case IORING_OP_SHUTDOWN:
+    case IORING_OP_POLL_ADD: return OP_MODELLED | OP_NEEDS_FILE;
+    case IORING_OP_CLOSE:
+    case IORING_OP_TIMEOUT:
+    case IORING_OP_LINK_TIMEOUT:
+    case IORING_OP_ASYNC_CANCEL: return OP_MODELLED;
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED:
+    case IORING_OP_READ_MULTISHOT: return OP_IOPRIO | OP_IOPOLL | OP_BUFFER_SELECT;
+    case IORING_OP_URING_CMD: return OP_IOPOLL | OP_BUFFER_SELECT;
+    case IORING_OP_ACCEPT:
+    case IORING_OP_RECV_ZC: return OP_IOPRIO;
+    case IORING_OP_CONNECT:
+    case IORING_OP_EPOLL_WAIT:
+    default: return 0;
+  }
+}
+
+/** Reads the SQE once, validates in the kernel's order. 0 or -errno. */
+@inline export function opPrep(req: Req, sqe: usize): i32 {
+  switch (req.opcode) {
+    case IORING_OP_NOP: return nopPrep(req, sqe);
+    case IORING_OP_SEND_ZC: return sendZcPrep(req, sqe);
+    case IORING_OP_SENDMSG_ZC: return sendmsgZcPrep(req, sqe);
+    case IORING_OP_SEND: return sendPrep(req, sqe);
+    case IORING_OP_SENDMSG: return sendmsgPrep(req, sqe);
+    case IORING_OP_RECV: return recvPrep(req, sqe);
+    case IORING_OP_RECVMSG: return recvmsgPrep(req, sqe);
+    case IORING_OP_CLOSE: return closePrep(req, sqe);
+    case IORING_OP_SHUTDOWN: return shutdownPrep(req, sqe);
+    case IORING_OP_TIMEOUT: return timeoutPrep(req, sqe);
+    case IORING_OP_LINK_TIMEOUT: return linkTimeoutPrep(req, sqe);
+    case IORING_OP_ASYNC_CANCEL: return asyncCancelPrep(req, sqe);
+    case IORING_OP_POLL_ADD: return pollAddPrep(req, sqe);
+    default: return -EOPNOTSUPP;
+  }
+}
+
+/** Does it (again): IOU_COMPLETE with the result set, IOU_ISSUE_SKIP_COMPLETE, or -errno. Never sees the SQE. */
+@inline export function opIssue(req: Req, issueFlags: u32): i32 {
+  switch (req.opcode) {
+    case IORING_OP_NOP: return nop(req);
+    case IORING_OP_SEND_ZC: return sendZcIssue(req, issueFlags);
+    case IORING_OP_SENDMSG_ZC: return sendmsgZcIssue(req, issueFlags);
+    case IORING_OP_SEND: return sendIssue(req, issueFlags);
+    case IORING_OP_SENDMSG: return sendmsgIssue(req, issueFlags);
+    case IORING_OP_RECV: return recvIssue(req, issueFlags);
+    case IORING_OP_RECVMSG: return recvmsgIssue(req, issueFlags);
+    case IORING_OP_CLOSE: return closeIssue(req);
+    case IORING_OP_SHUTDOWN: return shutdownIssue(req, issueFlags);
+    case IORING_OP_TIMEOUT: return timeoutIssue(req);
+    case IORING_OP_ASYNC_CANCEL: return asyncCancel(req);
+    case IORING_OP_POLL_ADD: return pollAddIssue(req);
+    default: return -EOPNOTSUPP;
+  }
+}
+
+/** The opcode's say when its request fails outside of its own issue. */
+export function opFail(req: Req): void {
+  switch (req.opcode) {
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC: sendZcFail(req); return;
+    case IORING_OP_SEND:
+    case IORING_OP_SENDMSG:
+    case IORING_OP_RECV:
+    case IORING_OP_RECVMSG: sendrecvFail(req); return;
+  }
+}
+
+/** Releases what REQ_F_NEED_CLEANUP stands for. */
+export function opCleanup(req: Req): void {
+  switch (req.opcode) {
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC: sendZcCleanup(req); return;
+    case IORING_OP_SEND:
+    case IORING_OP_SENDMSG:
+    case IORING_OP_RECVMSG: sendCleanup(req); return;
+  }
+}

@@ -1,0 +1,59 @@
+// io_uring_register(2). What 6.18 has and this emulator does not ends the run with "not modelled".
+import { EBADF, EBADFD, EFAULT, EINVAL, ENOTMODELLED, EOPNOTSUPP, EEXIST } from "../abi/errno";
+import {
+  IORING_OP_LAST, IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PROBE,
+  IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
+  PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
+} from "../abi/uapi";
+import { S_NOT_MODELLED } from "../lib/state";
+import { PROT_WRITE, userSpan } from "../mm/vma";
+import { current } from "../kernel/task";
+import { FILE_RING, fdFile } from "../fs/file";
+import { registerBuffers, registerFiles, unregisterBuffers, unregisterFiles } from "./rsrc";
+import { RingCtx } from "./types";
+
+/** S_NOT_MODELLED: register opcodes are told from SQE opcodes by this bit. */
+const NOT_MODELLED_REGISTER: u32 = 0x100;
+
+export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
+  if (opcode >= IORING_REGISTER_LAST) return -EINVAL;
+  const f = fdFile(fd);
+  if (!f) return -EBADF;
+  if (f.kind != FILE_RING) return -EOPNOTSUPP;
+  const ctx = changetype<RingCtx>(f.priv);
+  if (ctx.flags & IORING_SETUP_SINGLE_ISSUER && ctx.task != current()) return -EEXIST;
+  switch (opcode) {
+    case IORING_REGISTER_BUFFERS: return arg ? registerBuffers(ctx, arg, nr) : -EFAULT;
+    case IORING_UNREGISTER_BUFFERS: return arg || nr ? -EINVAL : unregisterBuffers(ctx);
+    case IORING_REGISTER_FILES: return arg ? registerFiles(ctx, arg, nr) : -EFAULT;
+    case IORING_UNREGISTER_FILES: return arg || nr ? -EINVAL : unregisterFiles(ctx);
+    case IORING_REGISTER_ENABLE_RINGS: return arg || nr ? -EINVAL : enableRings(ctx);
+    case IORING_REGISTER_PROBE: return !arg || nr > 256 ? -EINVAL : probe(arg, nr);
+    default:
+      store<u32>(S_NOT_MODELLED, NOT_MODELLED_REGISTER | opcode);
+      return -ENOTMODELLED;
+  }
+}
+
+function enableRings(ctx: RingCtx): i32 {
+  if (!(ctx.flags & IORING_SETUP_R_DISABLED)) return -EBADFD;
+  if (ctx.flags & IORING_SETUP_SINGLE_ISSUER) ctx.task = current();
+  ctx.flags &= ~IORING_SETUP_R_DISABLED;
+  return 0;
+}
+
+/** struct io_uring_probe for `nr` ops: all opcodes of the release, as Linux would say. */
+function probe(arg: u64, nr: u32): i32 {
+  const n = nr < IORING_OP_LAST ? nr : IORING_OP_LAST, size = PROBE_OFF_OPS + n * PROBE_OP_SIZE;
+  if (userSpan(arg, size, PROT_WRITE) != size) return -EFAULT;
+  const p = arg as usize;
+  for (let i: u32 = 0; i < size; i++) if (load<u8>(p + (i as usize))) return -EINVAL;
+  store<u8>(p + PROBE_OFF_LAST_OP, (IORING_OP_LAST - 1) as u8);
+  store<u8>(p + PROBE_OFF_OPS_LEN, n as u8);
+  for (let i: u32 = 0; i < n; i++) {
+    const op = p + PROBE_OFF_OPS + (i * PROBE_OP_SIZE) as usize;
+    store<u8>(op, i as u8);
+    store<u16>(op, IO_URING_OP_SUPPORTED as u16, 2);
+  }
+  return 0;
+}

@@ -1,0 +1,272 @@
+// Taking SQEs: from the submission queue to prep, into chains, to the first issue and, when that would block, to poll.
+//
+// Every SQE field is read once, into the request; after prep nobody looks at the SQE again, so an application that rewrites
+// it during the call changes nothing (SUBMIT_STABLE).
+//
+// sq.tail is read with load-acquire (pairs with the application's store-release after filling SQEs); sq.head is stored with
+// release after the batch, when the SQEs may be reused.
+//
+// Spec: send-zc.md 2.2 A, 2.3, 2.8; bug-history B01.
+import { EAGAIN, EBADF, ECANCELED, EINVAL, ENOTMODELLED, EOPNOTSUPP } from "../abi/errno";
+import {
+  IORING_OP_LAST, IORING_SETUP_IOPOLL, IORING_SETUP_SUBMIT_ALL, RING_OFF_SQ_DROPPED, RING_OFF_SQ_HEAD, RING_OFF_SQ_TAIL, SQE_OFF_BUF_INDEX,
+  SQE_OFF_FD, SQE_OFF_IOPRIO, SQE_OFF_OPCODE, SQE_OFF_PERSONALITY, SQE_OFF_USER_DATA,
+} from "../abi/uapi";
+import { TR_IO_URING_ISSUE, TR_IO_URING_ISSUE_RET, TR_IO_URING_SUBMIT_REQ, TRACE_RING } from "../abi/trace";
+import { S_NOT_MODELLED, nil } from "../lib/state";
+import { trace } from "../lib/trace";
+import { FD_MAX, fdSlot } from "../kernel/task";
+import { File, fget } from "../fs/file";
+import { drainReq, initDrain } from "./drain";
+import { queueIowq } from "./iowq";
+import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
+import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
+import { fixedFile } from "./rsrc";
+import { completeDefer, deferFailed, findNext, reqAlloc, reqFree, submitFlushCompletions } from "./req";
+import { armLinkTimeout, prepLinkTimeout } from "./timeout";
+import { reqTaskWorkAdd } from "./tw";
+import {
+  IO_URING_F_COMPLETE_DEFER, IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_CQE_SKIP, REQ_F_FAIL,
+  REQ_F_FIXED_FILE, REQ_F_FORCE_ASYNC, REQ_F_HARDLINK, REQ_F_IO_DRAIN, REQ_F_LINK, REQ_F_NOWAIT, REQ_F_ARM_LTIMEOUT, REQ_LINK_FLAGS, Req, RingCtx,
+  setFail, setRes,
+} from "./types";
+
+const SQE_VALID_FLAGS: u32 = 0x7f;
+const SQE_COMMON_FLAGS: u32 = REQ_F_FIXED_FILE | REQ_F_LINK | REQ_F_HARDLINK | REQ_F_FORCE_ASYNC;
+
+/** Consumes up to `nr` SQEs. Number consumed (a failing one included), or -EAGAIN when no request can be allocated. */
+export function submitSqes(ctx: RingCtx, nr: u32): i32 {
+  const tail = atomic.load<u32>(ctx.rings, RING_OFF_SQ_TAIL);
+  let entries = tail - ctx.cached_sq_head;
+  if (entries > ctx.sq_entries) entries = ctx.sq_entries; // a lying tail
+  if (entries > nr) entries = nr;
+  if (!entries) return 0;
+  let done: u32 = 0, err: i32 = 0;
+  while (done < entries) {
+    const req = reqAlloc(ctx);
+    if (!req) {
+      if (!done) err = -EAGAIN;
+      break;
+    }
+    const sqe = nextSqe(ctx);
+    if (!sqe) {
+      reqFree(req);
+      break;
+    }
+    done++;
+    err = submitSqe(ctx, req, sqe);
+    if (err == -ENOTMODELLED) return err;
+    if (err && !(ctx.flags & IORING_SETUP_SUBMIT_ALL)) break;
+    err = 0;
+  }
+  // End of the batch: an unfinished chain starts, then all completions are posted.
+  if (ctx.link_head) {
+    const head = ctx.link_head;
+    ctx.link_head = nil<Req>();
+    queueFallback(head);
+  }
+  submitFlushCompletions(ctx);
+  atomic.store<u32>(ctx.rings, ctx.cached_sq_head, RING_OFF_SQ_HEAD);
+  return done ? (done as i32) : err == -EAGAIN ? err : 0;
+}
+
+/** The next SQE, or 0 if the SQ array names an entry that does not exist (counted in sq_dropped, ends the batch). */
+@inline function nextSqe(ctx: RingCtx): usize {
+  let i = ctx.cached_sq_head++ & (ctx.sq_entries - 1);
+  if (ctx.sq_array) {
+    i = load<u32>(ctx.sq_array + ((i as usize) << 2));
+    if (i >= ctx.sq_entries) {
+      store<u32>(ctx.rings, load<u32>(ctx.rings, RING_OFF_SQ_DROPPED) + 1, RING_OFF_SQ_DROPPED);
+      return 0;
+    }
+  }
+  return ctx.sqes + ((i as usize) << ctx.sqe_shift);
+}
+
+/** Preps one SQE and issues it or adds it to its chain. 0, or the error that ends a batch without SUBMIT_ALL. */
+function submitSqe(ctx: RingCtx, req: Req, sqe: usize): i32 {
+  const err = initReq(ctx, req, sqe);
+  if (err) return err == -ENOTMODELLED ? notModelled(req) : submitFailInit(ctx, req, err);
+  trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
+  if (ctx.link_head) {
+    ctx.link_last.link = req;
+    ctx.link_last = req;
+    if (req.flags & REQ_LINK_FLAGS) return 0;
+    req = ctx.link_head;
+    ctx.link_head = nil<Req>();
+    if (req.flags & (REQ_F_FORCE_ASYNC | REQ_F_FAIL)) {
+      queueFallback(req);
+      return 0;
+    }
+  } else if (req.flags & (REQ_LINK_FLAGS | REQ_F_FORCE_ASYNC | REQ_F_FAIL)) {
+    if (req.flags & REQ_LINK_FLAGS) {
+      ctx.link_head = req;
+      ctx.link_last = req;
+    } else {
+      queueFallback(req);
+    }
+    return 0;
+  }
+  queueSqe(req);
+  return 0;
+}
+
+function notModelled(req: Req): i32 {
+  store<u32>(S_NOT_MODELLED, req.opcode);
+  reqFree(req);
+  return -ENOTMODELLED;
+}
+
+/** io_init_req(): the generic checks A1-A7, then the opcode's prep. 0 or -errno. */
+@inline function initReq(ctx: RingCtx, req: Req, sqe: usize): i32 {
+  const opcode = load<u8>(sqe, SQE_OFF_OPCODE) as u32, flags = load<u8>(sqe, 1) as u32;
+  req.opcode = opcode;
+  req.flags = flags;
+  req.user_data = load<u64>(sqe, SQE_OFF_USER_DATA);
+  if (opcode >= IORING_OP_LAST) {
+    req.opcode = 0;
+    return -EINVAL;
+  }
+  const def = opFlags(opcode);
+  if (flags & ~SQE_COMMON_FLAGS) {
+    const err = initUncommonFlags(ctx, req, def);
+    if (err) return err;
+  }
+  if (ctx.drain_active || ctx.drain_next) initDrainFollower(ctx, req);
+  if (load<u16>(sqe, SQE_OFF_IOPRIO) && !(def & OP_IOPRIO)) return -EINVAL;
+  if (ctx.flags & IORING_SETUP_IOPOLL && !(def & OP_IOPOLL)) return -EINVAL;
+  if (load<u16>(sqe, SQE_OFF_PERSONALITY)) return -EINVAL; // none can be registered
+  if (!(def & OP_MODELLED)) return -ENOTMODELLED;
+  req.fd = load<i32>(sqe, SQE_OFF_FD);
+  req.buf_index = load<u16>(sqe, SQE_OFF_BUF_INDEX) as u32;
+  return opPrep(req, sqe);
+}
+
+function initUncommonFlags(ctx: RingCtx, req: Req, def: u32): i32 {
+  if (req.flags & ~SQE_VALID_FLAGS) {
+    req.flags &= SQE_VALID_FLAGS;
+    return -EINVAL;
+  }
+  if (req.flags & REQ_F_BUFFER_SELECT && !(def & OP_BUFFER_SELECT)) return -EOPNOTSUPP;
+  if (req.flags & REQ_F_CQE_SKIP) ctx.drain_disabled = 1;
+  if (req.flags & REQ_F_IO_DRAIN) {
+    if (ctx.drain_disabled) return -EOPNOTSUPP;
+    initDrain(ctx);
+  }
+  return 0;
+}
+
+/** Behind an active drain everything takes the slow path, where it is held back in order. */
+function initDrainFollower(ctx: RingCtx, req: Req): void {
+  if (ctx.drain_active) req.flags |= REQ_F_FORCE_ASYNC;
+  if (ctx.drain_next && !ctx.link_head) {
+    ctx.drain_next = 0;
+    ctx.drain_active = 1;
+    req.flags |= REQ_F_IO_DRAIN | REQ_F_FORCE_ASYNC;
+  }
+}
+
+/**
+ * A request that failed before it could be issued. In a chain the assembly goes on and the chain fails as a whole when it
+ * is complete; the head is marked so that nothing of it runs.
+ */
+function submitFailInit(ctx: RingCtx, req: Req, err: i32): i32 {
+  const head = ctx.link_head;
+  setFail(req);
+  setRes(req, err, 0);
+  if (head && !(head.flags & REQ_F_FAIL)) {
+    setFail(head);
+    setRes(head, -ECANCELED, 0);
+  }
+  if (!(req.flags & REQ_LINK_FLAGS)) {
+    let first = req;
+    if (head) {
+      ctx.link_last.link = req;
+      ctx.link_head = nil<Req>();
+      first = head;
+    }
+    queueFallback(first);
+    return err;
+  }
+  if (head) ctx.link_last.link = req;
+  else ctx.link_head = req;
+  ctx.link_last = req;
+  return 0;
+}
+
+/** The slow way in: failed chains, drained requests, IOSQE_ASYNC. */
+export function queueFallback(req: Req): void {
+  if (req.flags & REQ_F_FAIL) {
+    req.flags = (req.flags & ~REQ_F_HARDLINK) | REQ_F_LINK; // the failure takes hard links down, too
+    deferFailed(req, req.res);
+  } else if (req.ctx.drain_active) {
+    drainReq(req);
+  } else {
+    queueIowq(req);
+  }
+}
+
+/** First (or repeated) issue from the submitter's context. */
+export function queueSqe(req: Req): void {
+  const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_COMPLETE_DEFER);
+  if (ret && ret != IOU_ISSUE_SKIP_COMPLETE) queueAsync(req, ret);
+}
+
+/** It did not complete: wait for poll if it would block, else fail. */
+function queueAsync(req: Req, ret: i32): void {
+  if (ret != -EAGAIN || req.flags & REQ_F_NOWAIT) {
+    deferFailed(req, ret);
+    return;
+  }
+  const timeout = prepLinkTimeout(req);
+  const armed = armPoll(req);
+  if (armed == APOLL_READY) taskQueue(req);
+  else if (armed == APOLL_ABORTED) queueIowq(req);
+  if (timeout) armLinkTimeout(timeout);
+}
+
+/** Issues: 0 = completed, IOU_ISSUE_SKIP_COMPLETE = it will be, else -errno (nothing completed). */
+export function issueSqe(req: Req, issueFlags: u32): i32 {
+  if (opFlags(req.opcode) & OP_NEEDS_FILE && !req.file && !assignFile(req)) return -EBADF;
+  trace(TRACE_RING, TR_IO_URING_ISSUE, changetype<usize>(req), req.user_data, req.opcode, issueFlags);
+  const ret = opIssue(req, issueFlags);
+  if (ret == IOU_COMPLETE) {
+    trace(TRACE_RING, TR_IO_URING_ISSUE_RET, changetype<usize>(req), req.user_data, req.res as u32, 0);
+    if (issueFlags & IO_URING_F_COMPLETE_DEFER) completeDefer(req);
+    return 0;
+  }
+  trace(TRACE_RING, TR_IO_URING_ISSUE_RET, changetype<usize>(req), req.user_data, ret as u32, 0);
+  if (ret == IOU_ISSUE_SKIP_COMPLETE) {
+    if (req.flags & REQ_F_ARM_LTIMEOUT) {
+      const timeout = prepLinkTimeout(req);
+      if (timeout) armLinkTimeout(timeout);
+    }
+  }
+  return ret;
+}
+
+/** Resolves req.fd to a file and takes a reference: at issue, so a chain can use a file that its head opened. */
+function assignFile(req: Req): bool {
+  const fd = req.fd as u32;
+  const f = req.flags & REQ_F_FIXED_FILE
+    ? fixedFile(req.ctx, fd)
+    : fd < FD_MAX ? changetype<File>(load<u32>(fdSlot(req.task, fd)) as usize) : nil<File>();
+  if (!f) return false;
+  req.file = fget(f);
+  return true;
+}
+
+/** After a request of a chain completed: the next one is submitted from task work. */
+export function queueNext(req: Req): void {
+  const next = findNext(req);
+  if (next) taskQueue(next);
+}
+
+/** io_req_task_queue(): submit from task work. */
+export function taskQueue(req: Req): void { reqTaskWorkAdd(req, taskSubmit.index); }
+
+export function taskSubmit(req: Req): void {
+  if (req.ctx.dying) deferFailed(req, -ECANCELED);
+  else if (req.flags & REQ_F_FORCE_ASYNC) queueIowq(req);
+  else queueSqe(req);
+}

@@ -1,0 +1,84 @@
+// Task work: what must happen in the submitter's context. Nothing in the network path ever posts a CQE; it queues an item
+// here, and the item runs
+//   default, COOP_TASKRUN   when the task leaves the kernel, or while it sleeps in it: the task's list
+//   DEFER_TASKRUN           only inside io_uring_enter with GETEVENTS: the ring's own list
+//   SQPOLL                  by the SQ thread: the ring's own list
+// A run takes the whole list, executes the items in the order of arrival, and flushes the completions they produced at the
+// end; what they queued meanwhile is the next run's. That is where the observed CQE orders come from.
+//
+// Spec: send-zc.md 2.6, 6.2.
+import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS } from "../abi/uapi";
+import { TR_IO_URING_TASK_ADD, TR_IO_URING_TASK_WORK_RUN, TRACE_CTX_TASK_WORK, TRACE_RING } from "../abi/trace";
+import { S_TRACE_CTX } from "../lib/state";
+import { trace } from "../lib/trace";
+import { Task, current } from "../kernel/task";
+import { submitFlushCompletions } from "./req";
+import { ringExitKick, ringHold, ringPut } from "./ring";
+import { sqpollKick } from "./sqpoll";
+import { Req, ReqList, RingCtx, reqListAdd, workList } from "./types";
+
+@inline function taskList(t: Task): ReqList { return changetype<ReqList>(changetype<usize>(t) + offsetof<Task>("tw_head")); }
+@inline function localWork(ctx: RingCtx): bool { return (ctx.flags & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SQPOLL)) != 0; }
+
+/** Queues `req` to run `fn` (table index of (req: Req) => void) in its task's context. */
+export function reqTaskWorkAdd(req: Req, fn: u32): void {
+  const ctx = req.ctx;
+  req.tw_fn = fn;
+  trace(TRACE_RING, TR_IO_URING_TASK_ADD, changetype<usize>(req), req.user_data, 0, 0);
+  if (localWork(ctx)) {
+    reqListAdd(workList(ctx), req);
+    ctx.work_count++;
+    if (ctx.dying) ringExitKick(ctx);
+    else if (ctx.flags & IORING_SETUP_SQPOLL) sqpollKick(ctx);
+  } else {
+    reqListAdd(taskList(req.task), req);
+  }
+  if (ctx.flags & IORING_SETUP_TASKRUN_FLAG) atomic.or<u32>(ctx.rings, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS);
+}
+
+/** Runs one batch from `list`; returns the number of items. Completions of every ring touched are flushed. */
+function runBatch(list: ReqList): u32 {
+  let req = list.first, n: u32 = 0, ctx = req.ctx;
+  list.first = changetype<Req>(0);
+  const saved = load<u32>(S_TRACE_CTX);
+  store<u32>(S_TRACE_CTX, TRACE_CTX_TASK_WORK);
+  ringHold(ctx); // the last request of a dying ring must not take the ring away under the flush
+  while (req) {
+    const next = req.next;
+    if (req.ctx != ctx) {
+      submitFlushCompletions(ctx);
+      ringPut(ctx);
+      ctx = req.ctx;
+      ringHold(ctx);
+    }
+    if (ctx.flags & IORING_SETUP_TASKRUN_FLAG) atomic.and<u32>(ctx.rings, ~IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS);
+    n++;
+    call_indirect<void>(req.tw_fn, req);
+    req = next;
+  }
+  submitFlushCompletions(ctx);
+  trace(TRACE_RING, TR_IO_URING_TASK_WORK_RUN, changetype<usize>(ctx), 0, n, 0);
+  ringPut(ctx);
+  store<u32>(S_TRACE_CTX, saved);
+  return n;
+}
+
+/** Task work of the current task, until none is left. Called on the way out of every system call and while sleeping. */
+export function runTaskWork(): void {
+  const t = current();
+  if (!t.tw_head || t.tw_running) return;
+  t.tw_running = 1;
+  while (t.tw_head) runBatch(taskList(t));
+  t.tw_running = 0;
+}
+
+/** Local work of a DEFER_TASKRUN or SQPOLL ring: batches until at least `min` items ran or none is left. Items run. */
+export function runLocalWork(ctx: RingCtx, min: u32): u32 {
+  let n: u32 = 0;
+  while (ctx.work_count) {
+    ctx.work_count = 0;
+    n += runBatch(workList(ctx));
+    if (n >= min) break;
+  }
+  return n;
+}

@@ -1,0 +1,205 @@
+// The two objects of io_uring: the ring (io_ring_ctx) and the request (io_kiocb). A notification is a request too: it is
+// allocated, counted and freed like one, and posts one CQE (spec: send-zc.md 2.1).
+import { CTX_SIZE, REQ_SIZE } from "../abi/layout";
+import { File } from "../fs/file";
+import { Task } from "../kernel/task";
+import { WaitEntry } from "../kernel/wait";
+import { IovIter } from "../net/iov_iter";
+import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
+
+/** Intrusive FIFO of requests through Req.next: two words in the owner. */
+@unmanaged @final export class ReqList { first: Req; last: Req; }
+
+@inline export function reqListAdd(l: ReqList, req: Req): void {
+  req.next = changetype<Req>(0);
+  if (l.first) l.last.next = req;
+  else l.first = req;
+  l.last = req;
+}
+
+@unmanaged @final export class RingCtx {
+  pad: u32;
+  flags: u32; // IORING_SETUP_*
+  refs: u32;
+  task: Task; // submitter
+  file: File;
+  sq_entries: u32;
+  cq_entries: u32;
+  sqe_shift: u32;
+  cqe_shift: u32;
+  rings: usize; // shared ring page(s)
+  rings_len: u32;
+  sqes: usize;
+  sqes_len: u32;
+  sq_array: usize; // 0 with NO_SQARRAY
+  cached_sq_head: u32;
+  cached_cq_tail: u32;
+  cq_timeouts: u32; // CQEs posted by expired timeouts, not counted by completion-count timeouts
+  // submission state
+  link_head: Req;
+  link_last: Req;
+  compl0: u32; compl1: u32; // requests whose CQE waits for the end of the batch (ReqList)
+  in_flush: u32;
+  // task work of DEFER_TASKRUN and SQPOLL rings (ReqList)
+  work0: u32; work1: u32;
+  work_count: u32;
+  // CQ overflow: list of Overflow entries
+  overflow_first: usize;
+  overflow_last: usize;
+  // drain
+  defer0: u32; defer1: u32; // ReqList through next
+  nr_req_allocated: u32; // every io_kiocb alive, notifications included
+  nr_drained: u32; // of those, held in the defer list (with their links)
+  drain_active: u32;
+  drain_next: u32;
+  drain_disabled: u32;
+  // requests that can be cancelled: waiting for poll, timeouts, queued in io-wq (through Req.cancel_*)
+  cancel_first: Req;
+  cancel_last: Req;
+  timeouts_active: u32;
+  nr_notifs: u32;
+  // registered resources
+  buf_table: usize; // u32 node per slot, kernel chunk(s)
+  buf_nr: u32;
+  file_table: usize;
+  file_nr: u32;
+  // accounting
+  acct: u32; // 1: locked memory is charged to acct_uid
+  acct_uid: u32;
+  acct_ring_pages: u32;
+  // life
+  dying: u32;
+  wq_head: usize; // waiters on the ring fd
+  wq_tail: usize;
+  next: RingCtx; // all rings
+  prev: RingCtx;
+  exit_timer: usize;
+  // SQPOLL
+  sq_timer: usize;
+  sq_idle_ns: u64;
+  sq_idle_at: u64;
+  id: u32;
+}
+if (offsetof<RingCtx>() > CTX_SIZE) ERROR("RingCtx does not fit its pool");
+
+@inline export function complList(ctx: RingCtx): ReqList { return changetype<ReqList>(changetype<usize>(ctx) + offsetof<RingCtx>("compl0")); }
+@inline export function workList(ctx: RingCtx): ReqList { return changetype<ReqList>(changetype<usize>(ctx) + offsetof<RingCtx>("work0")); }
+@inline export function deferList(ctx: RingCtx): ReqList { return changetype<ReqList>(changetype<usize>(ctx) + offsetof<RingCtx>("defer0")); }
+@inline export function ringWq(ctx: RingCtx): usize { return changetype<usize>(ctx) + offsetof<RingCtx>("wq_head"); }
+
+// Request flags. The low byte is the SQE's.
+export const REQ_F_FIXED_FILE: u32 = 0x1;
+export const REQ_F_IO_DRAIN: u32 = 0x2;
+export const REQ_F_LINK: u32 = 0x4;
+export const REQ_F_HARDLINK: u32 = 0x8;
+export const REQ_F_FORCE_ASYNC: u32 = 0x10;
+export const REQ_F_BUFFER_SELECT: u32 = 0x20;
+export const REQ_F_CQE_SKIP: u32 = 0x40;
+export const REQ_F_FAIL: u32 = 0x100; // failed: its links are cancelled
+export const REQ_F_NOWAIT: u32 = 0x200; // EAGAIN is final
+export const REQ_F_NEED_CLEANUP: u32 = 0x400;
+export const REQ_F_POLLED: u32 = 0x800; // went through poll at least once
+export const REQ_F_REFCOUNT: u32 = 0x1000; // refs counts (io-wq, link timeouts); otherwise there is one owner
+export const REQ_F_SKIP_LINK_CQES: u32 = 0x2000;
+export const REQ_F_ARM_LTIMEOUT: u32 = 0x4000; // a LINK_TIMEOUT follows
+export const REQ_F_LINK_TIMEOUT: u32 = 0x8000; // its timer is armed
+export const REQ_F_NOTIF: u32 = 0x10000; // this io_kiocb is a notification
+export const REQ_F_POSTED: u32 = 0x20000; // its CQE was posted (debug check I1)
+export const REQ_F_IOWQ: u32 = 0x40000; // queued in io-wq, not started
+export const REQ_F_CANCELLED: u32 = 0x80000; // io-wq item that must fail
+export const REQ_LINK_FLAGS: u32 = 0xc;
+
+@unmanaged @final export class Req {
+  pad: u32;
+  ctx: RingCtx;
+  user_data: u64;
+  res: i32;
+  cflags: u32;
+  opcode: u32;
+  flags: u32; // REQ_F_*
+  fd: i32;
+  file: File; // resolved at issue; one reference
+  link: Req; // next of the chain
+  next: Req; // list it is on: completions, task work, defer, io-wq
+  tw_fn: u32; // table index of (req: Req) => void
+  refs: u32;
+  task: Task;
+  buf_index: u32;
+  async_data: usize; // ASYNC pool block, 0 = none
+  poll_entry: WaitEntry; // armed poll, nil = none
+  poll_events: u32;
+  poll_owned: u32; // task work for the poll is queued
+  cancel_next: Req;
+  cancel_prev: Req;
+  on_cancel: u32; // which list: CANCEL_*
+  notif: Req; // zc sends: the notification until it is flushed
+  big0: u32; // tw: second link (io-wq queue)
+  apoll_retries: u32;
+  // operation state, 64 bytes: see net.ts, timeout.ts, ...
+  done_io: u32;
+  msg_flags: u32;
+  zc_flags: u32; // IORING_RECVSEND_*
+  cmd_len: u32;
+  cmd_addr: u64;
+  iter: u64; // IovIter, 40 bytes
+  iter1: u64; iter2: u64; iter3: u64; iter4: u64;
+  // notification state
+  uarg: u64; // UbufInfo, 32 bytes
+  uarg1: u64; uarg2: u64; uarg3: u64;
+  nd_next: Req; // further notifications completed with this one
+  nd_head: Req; // notification whose completion completes this one (itself at first)
+  account_pages: u32;
+  zc_report: u32;
+  zc_used: u32;
+  zc_copied: u32;
+  copy_reason: u32; // COPY_*, for the explanation
+  buf_node: usize; // resource node held (registered buffer)
+  nd_main_posted: u32;
+}
+if (offsetof<Req>() > REQ_SIZE) ERROR("Req does not fit its pool");
+if (UBUF_SIZE != 32) ERROR("uarg room is 32 bytes");
+
+@inline export function reqIter(req: Req): IovIter { return changetype<IovIter>(changetype<usize>(req) + offsetof<Req>("iter")); }
+@inline export function reqUarg(notif: Req): UbufInfo { return changetype<UbufInfo>(changetype<usize>(notif) + offsetof<Req>("uarg")); }
+@inline export function uargReq(uarg: usize): Req { return changetype<Req>(uarg - offsetof<Req>("uarg")); }
+
+export const CANCEL_NONE: u32 = 0;
+export const CANCEL_POLL: u32 = 1;
+export const CANCEL_TIMEOUT: u32 = 2;
+export const CANCEL_IOWQ: u32 = 3;
+export const CANCEL_LTIMEOUT: u32 = 4;
+
+export function cancelListAdd(req: Req, kind: u32): void {
+  const ctx = req.ctx;
+  req.on_cancel = kind;
+  req.cancel_next = changetype<Req>(0);
+  req.cancel_prev = ctx.cancel_last;
+  if (ctx.cancel_last) ctx.cancel_last.cancel_next = req;
+  else ctx.cancel_first = req;
+  ctx.cancel_last = req;
+}
+export function cancelListDel(req: Req): void {
+  if (!req.on_cancel) return;
+  const ctx = req.ctx;
+  req.on_cancel = CANCEL_NONE;
+  if (req.cancel_prev) req.cancel_prev.cancel_next = req.cancel_next;
+  else ctx.cancel_first = req.cancel_next;
+  if (req.cancel_next) req.cancel_next.cancel_prev = req.cancel_prev;
+  else ctx.cancel_last = req.cancel_prev;
+}
+
+// Issue flags.
+export const IO_URING_F_NONBLOCK: u32 = 1; // do not wait: return -EAGAIN
+export const IO_URING_F_COMPLETE_DEFER: u32 = 2; // put the CQE on the deferred list
+export const IO_URING_F_UNLOCKED: u32 = 4; // io-wq worker
+
+// Results of issue() besides -errno.
+export const IOU_COMPLETE: i32 = 0; // res and cflags are set, post the CQE
+export const IOU_ISSUE_SKIP_COMPLETE: i32 = -529; // it will complete later
+
+@inline export function setRes(req: Req, res: i32, cflags: u32): void { req.res = res; req.cflags = cflags; }
+/** req_set_fail(): the chain behind breaks, and a skipped CQE is posted after all (while its links' are not). */
+export function setFail(req: Req): void {
+  req.flags |= REQ_F_FAIL;
+  if (req.flags & REQ_F_CQE_SKIP) req.flags = (req.flags & ~REQ_F_CQE_SKIP) | REQ_F_SKIP_LINK_CQES;
+}
