@@ -51,13 +51,13 @@ export const NODE_MAX: u32 = 65536;
 export const SMALL_SIZE: u32 = 64; // wait entries, poll entries, routes, neighbours, error records
 export const SMALL_MAX: u32 = 65536;
 export const OVERFLOW_SIZE: u32 = 48; // CQEs that found no room
-export const OVERFLOW_MAX: u32 = 131072;
+export const OVERFLOW_MAX: u32 = 65536;
 
 // Kernel data: chunks of 32 KiB (a compound page of order 3), cut into page fragments.
-export const CHUNK_BASE: u32 = 0x6400000; // 100 MiB
+export const CHUNK_BASE: u32 = 0x6600000; // 102 MiB
 export const CHUNK_SIZE: u32 = 32768;
 export const CHUNK_SHIFT: u32 = 15;
-export const CHUNK_MAX: u32 = 2944;
+export const CHUNK_MAX: u32 = 2880;
 
 // User region. mmap() places rings, SQEs and buffers here; pointers below are EFAULT.
 export const USER_BASE: u32 = 0xc000000; // 192 MiB

@@ -2,7 +2,7 @@
 // host (completions, RX frames), as a driver and its hardware would. All fields little-endian, indices free-running.
 //
 // block header (64 bytes)
-export const NIC_TX_ENTRIES: u32 = 0; // u32, power of two, constant
+export const NIC_TX_ENTRIES: u32 = 0; // u32, power of two; changes only while no descriptor is in use
 export const NIC_RX_ENTRIES: u32 = 4; // u32, power of two, constant
 export const NIC_TX_HEAD: u32 = 8; // u32, written by the core: descriptors posted
 export const NIC_TX_DONE: u32 = 12; // u32, written by the host: descriptors whose memory is no longer read

@@ -1,15 +1,14 @@
 // ASYNC_CANCEL: only what waits can be cancelled, i.e. armed polls, timeouts and requests queued in io-wq. A request whose
 // CQE is posted is gone (ENOENT), and a notification cannot be cancelled at all. Spec: send-zc.md 2.9.
-import { EBADF, EINVAL, ENOENT } from "../abi/errno";
+import { EALREADY, EBADF, EINVAL, ENOENT } from "../abi/errno";
 import {
   IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_ANY, IORING_ASYNC_CANCEL_FD, IORING_ASYNC_CANCEL_FD_FIXED, IORING_ASYNC_CANCEL_OP,
   IORING_ASYNC_CANCEL_USERDATA, SQE_OFF_ADDR, SQE_OFF_CANCEL_FLAGS, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF,
 } from "../abi/uapi";
 import { TR_IO_URING_CANCEL, TRACE_RING } from "../abi/trace";
 import { trace } from "../lib/trace";
-import { File } from "../fs/file";
 import { FD_MAX, fdSlot } from "../kernel/task";
-import { iowqCancel } from "./iowq";
+import { iowqCancel, iowqRunning } from "./iowq";
 import { pollCancel } from "./poll";
 import { fixedFile } from "./rsrc";
 import { timeoutCancel } from "./timeout";
@@ -44,8 +43,10 @@ export function asyncCancel(req: Req): i32 {
   } else if (flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) {
     ret = 0; // how many were cancelled
     while (tryCancel(req.ctx, flags, req.cmd_addr, file, req.cmd_len) == 0) ret++;
+    if (runningMatches(flags, req.cmd_addr, file, req.cmd_len)) ret++;
   } else {
     ret = tryCancel(req.ctx, flags, req.cmd_addr, file, req.cmd_len);
+    if (ret == -ENOENT && runningMatches(flags, req.cmd_addr, file, req.cmd_len)) ret = -EALREADY;
   }
   trace(TRACE_RING, TR_IO_URING_CANCEL, changetype<usize>(req), req.cmd_addr, ret as u32, 0);
   if (ret < 0) setFail(req);
@@ -59,6 +60,12 @@ export function asyncCancel(req: Req): i32 {
   if (flags & IORING_ASYNC_CANCEL_OP && req.opcode != opcode) return false;
   const byData = (flags & (IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP)) == 0 || (flags & IORING_ASYNC_CANCEL_USERDATA) != 0;
   return !byData || req.user_data == data;
+}
+
+/** Is a worker just running a match? It is too late for that one; it may be the cancel request itself. */
+function runningMatches(flags: u32, data: u64, file: usize, opcode: u32): bool {
+  const running = iowqRunning();
+  return running != changetype<Req>(0) && matches(running, flags, data, file, opcode);
 }
 
 /** Cancels the first match, looking at io-wq, then polls, then timeouts: 0 or -ENOENT. */

@@ -22,6 +22,7 @@ import { FILE_RING, fdFile } from "../fs/file";
 import { cqEventsUser, overflowFlush } from "./cq";
 import { sqpollKick, sqpollNotice } from "./sqpoll";
 import { submitSqes } from "./submit";
+import { flushTimeouts } from "./timeout";
 import { runLocalWork, runTaskWork } from "./tw";
 import { RingCtx } from "./types";
 
@@ -76,7 +77,9 @@ function getEvents(ctx: RingCtx, fd: i32, min: u32, flags: u32, arg: u64, argsz:
 @inline function runWork(ctx: RingCtx, min: u32): void {
   if (ctx.flags & IORING_SETUP_DEFER_TASKRUN && ctx.work_count) runLocalWork(ctx, min);
   runTaskWork();
-  if (ctx.overflow_first) overflowFlush(ctx);
+  if (!ctx.overflow_first) return;
+  overflowFlush(ctx);
+  if (ctx.timeouts_active) flushTimeouts(ctx);
 }
 
 /** io_cqring_wait(): 0 when `min` CQEs are there; -ETIME only if the time is up and the CQ is empty. */

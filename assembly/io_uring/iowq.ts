@@ -9,7 +9,7 @@ import { EAGAIN, EBADF, ECANCELED } from "../abi/errno";
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
-import { S_IOWQ_HEAD, S_IOWQ_TIMER, S_TRACE_CTX } from "../lib/state";
+import { S_IOWQ_HEAD, S_IOWQ_RUNNING, S_IOWQ_TIMER, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace } from "../lib/trace";
 import { cqCommit, fillCqe } from "./cq";
@@ -29,6 +29,9 @@ const WAKE_NS: u64 = 20000;
 const NEXT_NS: u64 = 5000;
 
 @inline function queue(): ReqList { return changetype<ReqList>(S_IOWQ_HEAD); }
+
+/** The request that a worker is issuing right now, or nil. */
+@inline export function iowqRunning(): Req { return changetype<Req>(load<u32>(S_IOWQ_RUNNING) as usize); }
 
 function workerTimer(): Timer {
   let t = changetype<Timer>(load<u32>(S_IOWQ_TIMER) as usize);
@@ -105,7 +108,9 @@ function work(req: Req): Req {
     req.flags |= REQ_F_REFCOUNT;
     req.refs = 2;
   }
+  store<u32>(S_IOWQ_RUNNING, changetype<usize>(req) as u32);
   issue(req);
+  store<u32>(S_IOWQ_RUNNING, 0);
   if (--req.refs) return changetype<Req>(0);
   const next = req.flags & REQ_LINK_FLAGS ? findNext(req) : changetype<Req>(0);
   freeLater(req);

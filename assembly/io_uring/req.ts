@@ -71,7 +71,7 @@ export function deferFailed(req: Req, res: i32): void {
 }
 
 /** Posts all CQEs of the batch, then frees its requests. */
-@inline export function submitFlushCompletions(ctx: RingCtx): void {
+export function submitFlushCompletions(ctx: RingCtx): void {
   if (complList(ctx).first) flushCompletions(ctx);
   if (ctx.drain_active) queueDeferred(ctx);
 }

@@ -172,6 +172,7 @@ function initDrainFollower(ctx: RingCtx, req: Req): void {
  */
 function submitFailInit(ctx: RingCtx, req: Req, err: i32): i32 {
   const head = ctx.link_head;
+  req.done_io = 0; // it may not have got to its prep (A27)
   setFail(req);
   setRes(req, err, 0);
   if (head && !(head.flags & REQ_F_FAIL)) {

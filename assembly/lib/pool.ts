@@ -72,13 +72,16 @@ export function poolLive(pool: u32): u32 { return load<u32>(desc(pool), 20); }
 function poison(d: usize, p: usize): void {
   const base = load<u32>(d) as usize, size = load<u32>(d, 4) as usize;
   bugOn(p < base || (p - base) % size != 0 || (p - base) / size >= (load<u32>(d, 12) as usize), BUG_POOL_RANGE, p, base);
-  bugOn(load<u32>(p, 4) == POISON && load<u32>(p, 12) == POISON, BUG_POOL_DOUBLE_FREE, p, base);
+  let poisoned: usize = 4;
+  while (poisoned < size && load<u32>(p + poisoned) == POISON) poisoned += 4;
+  bugOn(poisoned >= size, BUG_POOL_DOUBLE_FREE, p, base);
   for (let i: usize = 4; i < size; i += 4) store<u32>(p + i, POISON);
 }
 
 function checkPoison(d: usize, p: usize): void {
   const size = load<u32>(d, 4) as usize;
   for (let i: usize = 4; i < size; i += 4) bugOn(load<u32>(p + i) != POISON, BUG_POOL_POISON, p, i);
+  store<u32>(p, 0, 4); // its user may give it back without having written to it
 }
 
 /** First object of the pool and how many were ever handed out, for walks in reports. */

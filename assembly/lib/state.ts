@@ -61,6 +61,7 @@ export const S_UDP_HASH: usize = STATE_BASE + 0xc00; // 256 chains of UDP socket
 export const S_IOWQ_HEAD: usize = STATE_BASE + 208; // io-wq: queued requests (ReqList)
 export const S_IOWQ_TIMER: usize = STATE_BASE + 216; // the worker's next turn
 export const S_USER_FREE: usize = STATE_BASE + 224; // no page below this one can be handed out by mmap()
+export const S_IOWQ_RUNNING: usize = STATE_BASE + 228; // request that a worker is issuing
 export const S_RING_ID: usize = STATE_BASE + 220;
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
 export const SYSCALL_SCRATCH: usize = 0x14000;

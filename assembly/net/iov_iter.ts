@@ -21,6 +21,7 @@ export const KVEC_SIZE: usize = 16;
   seg: u32; // current segment
   off: u32; // consumed in the current segment (UBUF: in the range)
   total: u32; // bytes at import
+  pad: u32;
 }
 export const ITER_SIZE: usize = 40;
 if (offsetof<IovIter>() != ITER_SIZE) ERROR("IovIter must be 40 bytes");

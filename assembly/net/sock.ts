@@ -113,25 +113,56 @@ export const SHUTDOWN_SEND: u32 = 2;
   packet_proto: u32; // AF_PACKET: ethertype
   packet_flags: u32;
   priv: usize;
+  ss_state: u32; // SS_* (net/tcp_states.ts): what connect() has come to, apart from the protocol's own state
+  rcvlowat: u32; // SO_RCVLOWAT, 0 = 1
+  opts: u32; // SKOPT_* (net/sockopt.ts): options that are only remembered
+  priority: u32;
+  sk_mark: u32;
+  ip_opts: u32; // IPOPT_* (net/sockopt_inet.ts)
+  tos: u32; // IP_TOS
+  ttl: u32; // IP_TTL, 0 = the default
+  route_gen: u32; // S_ROUTE_GEN when route_dev was looked up
+  route_nexthop: u32;
+  hash_next: Sock; // UDP: sockets whose local ports share a hash chain
+  cork: usize; // UDP: IpCork of the pending datagram, 0 = none was ever begun
+  rmem_deficit: u32; // UDP: read but not yet given back to rmem_alloc
+  reader_qlen: u32; // UDP: skbs at the head of the receive queue that the reader has to itself
+  bound_addr: u32; // address given to bind()
 
-  // TCP: assembly/net/tcp*.ts
+  // TCP: assembly/net/tcp*.ts. Names of struct tcp_sock where it has one; times in us unless they are u64 (ns).
   snd_una: u32; snd_nxt: u32; write_seq: u32; snd_wnd: u32; snd_wl1: u32; max_window: u32;
   rcv_nxt: u32; copied_seq: u32; rcv_wnd: u32; rcv_wup: u32;
   rx0: u32; rx1: u32; rx2: u32; // retransmit queue (SkbQueue)
   ooo0: u32; ooo1: u32; ooo2: u32; // out-of-order queue, by sequence
-  mss_cache: u32; advmss: u32; rx_opt_mss: u32; size_goal: u32;
+  hash_key: u32; // hash chain + 1 of a connection or listener (net/tcp_hash.ts), 0 = on none
+  nonagle: u32; // TCP_NAGLE_*
+  tcp_flags: u32; // TCP_SF_*: yes-or-no state (net/tcp_defs.ts)
+  mss_cache: u32; advmss: u32; // what may be sent in a segment, what the peer may send
+  mss_clamp: u32; // the peer's MSS option
+  user_mss: u32; // TCP_MAXSEG, 0 = none
+  gso_segs: u32; // segments per skb that size_goal was last rounded to
+  tcp_header_len: u32; // with the options of every segment
   snd_wscale: u32; rcv_wscale: u32; window_clamp: u32; rcv_ssthresh: u32;
-  cwnd: u32; ssthresh: u32; packets_out: u32; retrans_out: u32; dupacks: u32; high_seq: u32; in_recovery: u32;
-  srtt: u32; rttvar: u32; rto: u32; backoff: u32; retries: u32; // us
+  cwnd: u32; ssthresh: u32; cwnd_cnt: u32; // segments
+  packets_out: u32; retrans_out: u32; lost_out: u32; dupacks: u32; high_seq: u32;
+  ca_state: u32; // TCP_CA_*
+  srtt: u32; rttvar: u32; rto: u32; backoff: u32;
+  retransmits: u32; // timeouts in a row without progress
+  probes_out: u32; tlp_high_seq: u32;
   rtx_timer: Timer; delack_timer: Timer; keepalive_timer: Timer;
-  rtx_pending: u32; // what the retransmit timer is for
-  ack_pending: u32; ack_quick: u32; ack_pingpong: u32; ack_ato: u32;
-  nonagle_push: u32; pushed_seq: u32; urg_seq: u32;
-  fin_seq: u32; rcv_fin: u32; linger2: u32;
-  rcvq_space: u32; rcvq_copied: u32; rcvq_time: u64; scaling_ratio: u32; rcv_mss: u32;
-  isn: u32; irs: u32; probes_out: u32; lost_out: u32;
-  ts_recent: u32; syn_retries: u32;
-  t0: u32; t1: u32; t2: u32; t3: u32; t4: u32; t5: u32; t6: u32; t7: u32;
+  rtx_pending: u32; // ICSK_TIME_*: what the retransmit timer is for
+  ack_pending: u32; ack_quick: u32; ack_pingpong: u32; ack_ato: u32; // ICSK_ACK_* and the delayed ACK's estimators
+  last_seg_size: u32; rcv_mss: u32;
+  lrcvtime: u64; lsndtime: u64; // last data received, sent
+  snd_sml: u32; // end of the last small segment sent (Minshall's variant of Nagle's rule)
+  pushed_seq: u32;
+  rcvq_space: u32; rcvq_seq: u32; rcvq_time: u64; // receive autotuning: measured bytes per round trip
+  rcv_rtt: u32; rcv_rtt_seq: u32; rcv_rtt_tsecr: u32; rcv_rtt_time: u64;
+  scaling_ratio: u32; // payload per 256 bytes of truesize
+  backlog_len: u32; // truesize of the backlog
+  isn: u32; irs: u32;
+  ts_recent: u32; syn_retries: u32; linear_timeouts: u32; user_timeout: u32;
+  total_retrans: u32;
 }
 if (offsetof<Sock>() > SOCK_SIZE) ERROR("Sock does not fit its pool");
 
@@ -185,6 +216,9 @@ function skFree(sk: Sock): void {
   cntDec(CNT_SOCKS_LIVE);
   poolFree(POOL_SOCK, changetype<usize>(sk));
 }
+
+/** Linux's charge for an skb whose linear part holds headers only: 576 + 256 bytes. */
+export const SKB_TRUESIZE_MIN: u32 = 832;
 
 // Accounting ------------------------------------------------------------------------------------------------------
 

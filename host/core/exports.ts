@@ -37,7 +37,14 @@ export interface CoreExports {
 
   // io_uring ---------------------------------------------------------------------------------------------------------
   sys_io_uring_setup(entries: number, params: number): number;
-  sys_io_uring_enter(fd: number, toSubmit: number, minComplete: number, flags: number, arg: number, argsz: number): number;
+  sys_io_uring_enter(
+    fd: number,
+    toSubmit: number,
+    minComplete: number,
+    flags: number,
+    arg: number,
+    argsz: number,
+  ): number;
   sys_io_uring_register(fd: number, opcode: number, arg: number, nr: number): number;
 
   // Files and sockets ------------------------------------------------------------------------------------------------

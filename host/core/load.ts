@@ -17,7 +17,9 @@ export class CorePanic extends Error {
 
   constructor(code: number, arg0: number, arg1: number) {
     const hex = (value: number) => `0x${(value >>> 0).toString(16)}`;
-    super(`the core stopped at an assertion: ${bugName(code)} (${hex(arg0)}, ${hex(arg1)}). This is a bug of ringzero.`);
+    super(
+      `the core stopped at an assertion: ${bugName(code)} (${hex(arg0)}, ${hex(arg1)}). This is a bug of ringzero.`,
+    );
     this.code = code;
     this.args = [arg0, arg1];
   }
@@ -64,7 +66,9 @@ export async function instantiateCore(module: WebAssembly.Module, options: Insta
   const exports = instance.exports as unknown as CoreExports;
   const version = exports.abi_version();
   if (version !== ABI_VERSION) {
-    throw new Error(`this core speaks version ${version} of the interface, the host version ${ABI_VERSION}: build again`);
+    throw new Error(
+      `this core speaks version ${version} of the interface, the host version ${ABI_VERSION}: build again`,
+    );
   }
   core = { exports, memory: new CoreMemory(memory), panic: undefined };
   return core;

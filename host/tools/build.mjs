@@ -37,7 +37,14 @@ export async function buildCore(wanted = Object.keys(targets)) {
   return wanted.filter((_, index) => ran[index]).map((target) => targets[target]);
 }
 
-const common = { absWorkingDir: root, bundle: true, format: "esm", target: "es2022", sourcemap: "linked", logLevel: "warning" };
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  sourcemap: "linked",
+  logLevel: "warning",
+};
 const version = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
 const define = { RINGZERO_VERSION: JSON.stringify(version) };
 
@@ -65,7 +72,13 @@ export async function buildTypes() {
   return whenStale("types", hashOf(inputs), [entry], async () => {
     const config = join(dist, "tsconfig.types.json");
     mkdirSync(dist, { recursive: true });
-    const compilerOptions = { noEmit: false, emitDeclarationOnly: true, declaration: true, rootDir: "..", outDir: "types" };
+    const compilerOptions = {
+      noEmit: false,
+      emitDeclarationOnly: true,
+      declaration: true,
+      rootDir: "..",
+      outDir: "types",
+    };
     const files = ["../host/cli/node.ts", "../host/index.ts", "../assembly/abi/ambient.d.ts"];
     writeFileSync(config, JSON.stringify({ extends: "../tsconfig.json", compilerOptions, files, include: [] }));
     await runTool("typescript/bin/tsc", ["-p", config]);

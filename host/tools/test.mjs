@@ -18,7 +18,9 @@ function report(name, counts) {
   totals.failed += counts.failed;
   totals.skipped += counts.skipped;
   const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
-  console.log(`${counts.failed > 0 ? "FAIL" : "ok  "} ${name}  ${counts.passed} passed, ${counts.failed} failed${skipped}`);
+  console.log(
+    `${counts.failed > 0 ? "FAIL" : "ok  "} ${name}  ${counts.passed} passed, ${counts.failed} failed${skipped}`,
+  );
 }
 
 async function bundleTests(sources) {
@@ -39,10 +41,12 @@ async function bundleTests(sources) {
     outdir,
     outExtension: { ".js": ".mjs" },
   });
-  return new Map(sources.map((file) => {
-    const out = join(outdir, relative(join(root, "tests"), file).replace(/\.ts$/, ".mjs"));
-    return [out, relative(root, file)];
-  }));
+  return new Map(
+    sources.map((file) => {
+      const out = join(outdir, relative(join(root, "tests"), file).replace(/\.ts$/, ".mjs"));
+      return [out, relative(root, file)];
+    }),
+  );
 }
 
 /** Runs one bundled file in a process of its own and counts its leaves: a test that only groups others is none. */

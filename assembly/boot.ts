@@ -1,0 +1,52 @@
+// Boot: lays the pools out in zeroed memory, installs the hooks that let lower layers call upper ones, creates task 1 with
+// its three standard descriptors, and the first network namespace with its `lo`.
+import {
+  ASYNC_MAX, ASYNC_SIZE, CHUNK_BASE, CTX_MAX, CTX_SIZE, DEV_MAX, DEV_SIZE, FILE_MAX, FILE_SIZE, NODE_MAX, NODE_SIZE, OVERFLOW_MAX, OVERFLOW_SIZE,
+  POOLS_BASE, REQ_MAX, REQ_SIZE, SHINFO_MAX, SHINFO_SIZE, SKB_MAX, SKB_SIZE, SMALL_MAX, SMALL_SIZE, SOCK_MAX, SOCK_SIZE, TASK_MAX, TASK_SIZE,
+  TIMER_MAX, TIMER_SIZE,
+} from "./abi/layout";
+import { BUG_POOL_RANGE } from "./abi/bug";
+import { bugOn } from "./lib/bug";
+import {
+  POOL_ASYNC, POOL_CTX, POOL_DEV, POOL_FILE, POOL_NODE, POOL_OVERFLOW, POOL_REQ, POOL_SHINFO, POOL_SKB, POOL_SMALL, POOL_SOCK, POOL_TASK, POOL_TIMER,
+  poolInit,
+} from "./lib/pool";
+import { rngInit } from "./lib/rng";
+import { S_CURRENT, S_HOOK_TASK_WORK, S_TASK1 } from "./lib/state";
+import { traceInit } from "./lib/trace";
+import { vmInit } from "./mm/vma";
+import { taskCreate } from "./kernel/task";
+import { FILE_MEM, fdInstall, fileNew } from "./fs/file";
+import { runTaskWork } from "./io_uring/tw";
+import { tcpInit } from "./net/tcp";
+import { driversInit, netNsCreate } from "./drivers/rtnetlink";
+
+/** `seed` 0 is the schedule recorded on Linux; any other value draws where Linux leaves an order open. */
+export function bootMachine(seed: u32): void {
+  let at: usize = POOLS_BASE;
+  at = poolInit(POOL_REQ, at, REQ_SIZE, REQ_MAX);
+  at = poolInit(POOL_ASYNC, at, ASYNC_SIZE, ASYNC_MAX);
+  at = poolInit(POOL_SKB, at, SKB_SIZE, SKB_MAX);
+  at = poolInit(POOL_SHINFO, at, SHINFO_SIZE, SHINFO_MAX);
+  at = poolInit(POOL_SOCK, at, SOCK_SIZE, SOCK_MAX);
+  at = poolInit(POOL_FILE, at, FILE_SIZE, FILE_MAX);
+  at = poolInit(POOL_CTX, at, CTX_SIZE, CTX_MAX);
+  at = poolInit(POOL_TASK, at, TASK_SIZE, TASK_MAX);
+  at = poolInit(POOL_TIMER, at, TIMER_SIZE, TIMER_MAX);
+  at = poolInit(POOL_DEV, at, DEV_SIZE, DEV_MAX);
+  at = poolInit(POOL_NODE, at, NODE_SIZE, NODE_MAX);
+  at = poolInit(POOL_SMALL, at, SMALL_SIZE, SMALL_MAX);
+  at = poolInit(POOL_OVERFLOW, at, OVERFLOW_SIZE, OVERFLOW_MAX);
+  bugOn(at > (CHUNK_BASE as usize), BUG_POOL_RANGE, at, CHUNK_BASE);
+  rngInit(seed as u64);
+  traceInit();
+  vmInit();
+  const task = taskCreate(1);
+  store<u32>(S_TASK1, changetype<usize>(task) as u32);
+  store<u32>(S_CURRENT, changetype<usize>(task) as u32);
+  for (let fd = 0; fd < 3; fd++) fdInstall(task, fileNew(FILE_MEM, 0, 0, 0, 0));
+  store<u32>(S_HOOK_TASK_WORK, runTaskWork.index);
+  driversInit();
+  tcpInit();
+  netNsCreate();
+}

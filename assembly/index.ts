@@ -1,0 +1,71 @@
+// What the module exports: flat functions, numbers in and out. Their meaning is documented in host/core/exports.ts.
+import { ABI_VERSION, COUNTERS_BASE, TRACE_HDR_BASE, WAIT_REPORT_BASE } from "./abi/layout";
+import { TRACE_CTX_TASK } from "./abi/trace";
+import { S_TRACE_CTX, nowNs } from "./lib/state";
+import { timersPending } from "./lib/timer";
+import { traceEnable } from "./lib/trace";
+import { bootMachine } from "./boot";
+import { SLEEP_EVENT, sleepStep } from "./kernel/sched";
+import { devByIndex } from "./net/dev";
+import { devAddrAdd, devCreate, devDefaultRoute, devGet, devSet, netNsCreate } from "./drivers/rtnetlink";
+import { nicIrq, nicRings, nicTimer } from "./drivers/nic";
+import { ioUringEnter } from "./io_uring/enter";
+import { ioUringRegister } from "./io_uring/register";
+import { ioUringSetup, ringExitPending } from "./io_uring/ring";
+import { runTaskWork } from "./io_uring/tw";
+import { sysReturn } from "./sys/call";
+
+export { sys_close, sys_dup, sys_fcntl, sys_memfd, sys_pipe, sys_read, sys_write } from "./sys/file";
+export { sys_recvfrom, sys_recvmsg, sys_sendmsg, sys_sendto } from "./sys/message";
+export { sys_mmap, sys_mprotect, sys_munmap } from "./sys/mm";
+export { sys_nanosleep, sys_poll } from "./sys/poll";
+export {
+  sys_accept4, sys_bind, sys_connect, sys_getpeername, sys_getsockname, sys_getsockopt, sys_listen, sys_setsockopt, sys_shutdown, sys_socket,
+  sys_socketpair,
+} from "./sys/socket";
+export { sys_setns, sys_setrlimit, sys_setuid } from "./sys/task";
+
+export function abi_version(): u32 { return ABI_VERSION; }
+export function boot(seed: u32): void {
+  bootMachine(seed);
+  store<u32>(S_TRACE_CTX, TRACE_CTX_TASK);
+}
+
+export function now_ns(): u64 { return nowNs(); }
+export function events_pending(): u32 { return timersPending(); }
+export function wait_report(): u32 { return WAIT_REPORT_BASE; }
+
+/** Events that are due within `ns`, with the task outside of the kernel: its work runs after each of them. */
+export function run_events(ns: u64): u32 {
+  const deadline = nowNs() + ns;
+  let n: u32 = 0;
+  while (sleepStep(deadline) == SLEEP_EVENT) {
+    n++;
+    runTaskWork();
+  }
+  return n;
+}
+
+export function sys_io_uring_setup(entries: u32, params: usize): i32 { return sysReturn(ioUringSetup(entries, params as u64)); }
+export function sys_io_uring_enter(fd: i32, toSubmit: u32, minComplete: u32, flags: u32, arg: usize, argsz: u32): i32 {
+  return sysReturn(ioUringEnter(fd, toSubmit, minComplete, flags, arg as u64, argsz));
+}
+export function sys_io_uring_register(fd: i32, opcode: u32, arg: usize, nr: u32): i32 {
+  return sysReturn(ioUringRegister(fd, opcode, arg as u64, nr));
+}
+
+export function net_ns_create(): i32 { return netNsCreate(); }
+export function dev_create(kind: u32, ns: u32): i32 { return devCreate(kind, ns); }
+export function dev_set(dev: u32, what: u32, value: u32): i32 { return devSet(dev, what, value); }
+export function dev_get(dev: u32, what: u32): i32 { return devGet(dev, what); }
+export function dev_addr_add(dev: u32, addr: u32, prefixLen: u32): i32 { return devAddrAdd(dev, addr, prefixLen); }
+export function dev_default_route(dev: u32, gateway: u32): i32 { return devDefaultRoute(dev, gateway); }
+
+export function nic_rings(dev: u32): u32 { return nicRings(devByIndex(dev)); }
+export function nic_irq(dev: u32): void { nicIrq(devByIndex(dev)); }
+export function nic_timer(dev: u32, ns: u64, cookie: u32): void { nicTimer(devByIndex(dev), ns, cookie); }
+
+export function counters(): u32 { return COUNTERS_BASE; }
+export function trace_ring(): u32 { return TRACE_HDR_BASE; }
+export function trace_enable(mask: u32): void { traceEnable(mask); }
+export function ring_exit_pending(): u32 { return ringExitPending(); }

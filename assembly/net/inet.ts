@@ -1,0 +1,163 @@
+// AF_INET as a family: which protocol a socket(2) call gets, struct sockaddr_in, bind, connect, listen, accept and names,
+// as far as TCP and UDP share them. man: ip(7), tcp(7), udp(7).
+import {
+  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOCKADDR_IN_OFF_ADDR,
+  SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE,
+} from "../abi/socket";
+import {
+  EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPERM, EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+} from "../abi/errno";
+import { current } from "../kernel/task";
+import { SOCK_F_BOUND, Sock, sockError } from "./sock";
+import { SS_CONNECTED, SS_CONNECTING, SS_UNCONNECTED, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
+import { inetBindPort } from "./inet_ports";
+import { isLocalAddr } from "./route";
+import { refuseInitSock } from "./refuse";
+import { tcpAccept, tcpConnect, tcpDisconnect, tcpInitSock, tcpListen } from "./tcp";
+import { udpConnect, udpDisconnect, udpInitSock } from "./udp";
+import { udpGetPort } from "./udp_port";
+
+const ECONNABORTED: i32 = 103;
+const IPPROTO_MAX: i32 = 263;
+const PROT_SOCK: u32 = 1024; // first port that needs no privilege (net.ipv4.ip_unprivileged_port_start)
+const SOMAXCONN: u32 = 4096;
+
+// struct sockaddr_in in kernel memory
+@inline export function sinFamily(sin: usize): u32 { return load<u16>(sin, SOCKADDR_IN_OFF_FAMILY) as u32; }
+@inline export function sinPort(sin: usize): u32 { return bswap<u16>(load<u16>(sin, SOCKADDR_IN_OFF_PORT)) as u32; }
+@inline export function sinAddr(sin: usize): u32 { return bswap<u32>(load<u32>(sin, SOCKADDR_IN_OFF_ADDR)); }
+export function sinSet(sin: usize, addr: u32, port: u32): void {
+  store<u16>(sin, AF_INET as u16, SOCKADDR_IN_OFF_FAMILY);
+  store<u16>(sin, bswap<u16>(port as u16), SOCKADDR_IN_OFF_PORT);
+  store<u32>(sin, bswap<u32>(addr), SOCKADDR_IN_OFF_ADDR);
+  store<u64>(sin, 0, 8);
+}
+
+/** The protocol number that socket(AF_INET, type, protocol) selects, or -errno. */
+export function inetProtocol(type: u32, protocol: i32): i32 {
+  if (protocol < 0 || protocol >= IPPROTO_MAX) return -EINVAL;
+  if (type == SOCK_STREAM) return protocol == IPPROTO_IP || protocol == IPPROTO_TCP ? IPPROTO_TCP : -EPROTONOSUPPORT;
+  if (type == SOCK_DGRAM) return protocol == IPPROTO_IP || protocol == IPPROTO_UDP ? IPPROTO_UDP : -EPROTONOSUPPORT;
+  if (type != SOCK_RAW) return -ESOCKTNOSUPPORT;
+  if (protocol == IPPROTO_IP) return -EPROTONOSUPPORT;
+  return current().privileged ? protocol : -EPERM;
+}
+
+/** Makes a fresh socket one of its protocol: 0 or -errno. */
+export function inetInitSock(sk: Sock): i32 {
+  sk.state = TCP_CLOSE;
+  if (sk.type == SOCK_STREAM) tcpInitSock(sk);
+  else if (sk.type == SOCK_DGRAM) udpInitSock(sk);
+  else refuseInitSock(sk);
+  return 0;
+}
+
+/** bind(2) with the address at `sin`, `len` bytes. */
+export function inetBind(sk: Sock, sin: usize, len: u32): i32 {
+  if (len < SOCKADDR_IN_SIZE) return -EINVAL;
+  const addr = sinAddr(sin), port = sinPort(sin), family = sinFamily(sin);
+  // An address of all zeros is accepted without a family, for old programs' sake.
+  if (family != AF_INET && (family != AF_UNSPEC || addr != INADDR_ANY)) return -EAFNOSUPPORT;
+  if (!bindable(sk.netns, addr)) return -EADDRNOTAVAIL;
+  if (port && port < PROT_SOCK && !current().privileged) return -EACCES;
+  if (sk.state != TCP_CLOSE || sk.sport) return -EINVAL;
+  if (sk.type == SOCK_RAW) {
+    sk.saddr = addr;
+    return 0;
+  }
+  const got = sk.type == SOCK_DGRAM ? udpGetPort(sk, addr, port) : inetBindPort(sk.netns, sk.protocol, addr, port, sk);
+  if (got < 0) return got == -EAGAIN ? -EADDRINUSE : got;
+  sk.saddr = addr;
+  sk.bound_addr = addr;
+  sk.sport = got as u32;
+  if (addr || port) sk.flags |= SOCK_F_BOUND;
+  return 0;
+}
+
+/** May a socket bind to `addr`: any, one of the namespace's own, multicast or broadcast. */
+function bindable(netns: u32, addr: u32): bool {
+  return addr == INADDR_ANY || addr >= 0xe0000000 || isLocalAddr(netns, addr);
+}
+
+/** connect(2) without waiting: -EINPROGRESS as long as a TCP handshake is under way. */
+export function inetConnect(sk: Sock, sin: usize, len: u32): i32 {
+  if (len < 2) return -EINVAL;
+  const family = sinFamily(sin);
+  if (sk.type == SOCK_STREAM) return streamConnect(sk, sin, len, family);
+  if (family == AF_UNSPEC) return sk.type == SOCK_DGRAM ? udpDisconnect(sk) : 0;
+  if (len < SOCKADDR_IN_SIZE) return -EINVAL;
+  if (sk.type == SOCK_DGRAM) return udpConnect(sk, sinAddr(sin), sinPort(sin), family);
+  if (family != AF_INET) return -EAFNOSUPPORT;
+  sk.daddr = sinAddr(sin);
+  sk.state = TCP_ESTABLISHED;
+  return 0;
+}
+
+function streamConnect(sk: Sock, sin: usize, len: u32, family: u32): i32 {
+  if (family == AF_UNSPEC) {
+    const err = tcpDisconnect(sk);
+    sk.ss_state = SS_UNCONNECTED;
+    return err;
+  }
+  if (sk.ss_state == SS_CONNECTED) return -EISCONN;
+  if (sk.ss_state == SS_CONNECTING) {
+    const state = sk.state;
+    if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) return -EALREADY;
+    return inetConnectDone(sk);
+  }
+  if (sk.state != TCP_CLOSE) return -EISCONN;
+  if (len < SOCKADDR_IN_SIZE) return -EINVAL;
+  if (family != AF_INET) return -EAFNOSUPPORT;
+  const err = tcpConnect(sk, sinAddr(sin), sinPort(sin));
+  if (err < 0 && err != -EINPROGRESS) return err;
+  sk.ss_state = SS_CONNECTING;
+  return inetConnectPending(sk) ? -EINPROGRESS : inetConnectDone(sk);
+}
+
+/** Is the handshake still going on? */
+@inline export function inetConnectPending(sk: Sock): bool { return sk.state == TCP_SYN_SENT || sk.state == TCP_SYN_RECV; }
+
+/** Outcome of a handshake that is over: 0, or why it failed. The socket can try again after a failure. */
+export function inetConnectDone(sk: Sock): i32 {
+  if (sk.state == TCP_CLOSE) {
+    const err = sockError(sk);
+    sk.ss_state = SS_UNCONNECTED;
+    return err ? err : -ECONNABORTED;
+  }
+  sk.ss_state = SS_CONNECTED;
+  return 0;
+}
+
+export function inetListen(sk: Sock, backlog: i32): i32 {
+  if (sk.type != SOCK_STREAM) return -EOPNOTSUPP;
+  if (sk.ss_state != SS_UNCONNECTED || (sk.state != TCP_CLOSE && sk.state != TCP_LISTEN)) return -EINVAL;
+  const max = (backlog as u32) > SOMAXCONN ? SOMAXCONN : (backlog as u32);
+  if (sk.state == TCP_LISTEN) {
+    sk.backlog_max = max;
+    return 0;
+  }
+  return tcpListen(sk, max);
+}
+
+/** accept(2) without waiting: a connected socket as its address, -EAGAIN, or -errno. */
+export function inetAccept(sk: Sock): i32 {
+  if (sk.type != SOCK_STREAM) return -EOPNOTSUPP;
+  if (sk.state != TCP_LISTEN) return -EINVAL;
+  const child = tcpAccept(sk);
+  if (!child) return -EAGAIN;
+  child.ss_state = SS_CONNECTED;
+  return changetype<usize>(child) as i32;
+}
+
+/** getsockname(2), getpeername(2): writes a sockaddr_in to `sin`; its length or -ENOTCONN. */
+export function inetGetname(sk: Sock, sin: usize, peer: bool): i32 {
+  if (!peer) {
+    sinSet(sin, sk.saddr, sk.sport);
+    return SOCKADDR_IN_SIZE;
+  }
+  const state = sk.state;
+  if (!sk.dport || ((state == TCP_CLOSE || state == TCP_SYN_SENT) && sk.type == SOCK_STREAM)) return -ENOTCONN;
+  sinSet(sin, sk.daddr, sk.dport);
+  return SOCKADDR_IN_SIZE;
+}

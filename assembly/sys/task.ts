@@ -1,0 +1,39 @@
+// What a task is allowed and where it is: setrlimit(2), setuid(2), setns(2).
+import { RLIM_INFINITY, RLIMIT_MEMLOCK } from "../abi/socket";
+import { EINVAL, EPERM } from "../abi/errno";
+import { S_MEMLOCK_HARD, S_NS_COUNT } from "../lib/state";
+import { current } from "../kernel/task";
+import { notModelled } from "../net/refuse";
+import { sysReturn } from "./call";
+
+const RLIM_NLIMITS: u32 = 16;
+const MEMLOCK_DEFAULT: u64 = 8 << 20;
+
+@inline function rlim(value: u32): u64 { return value == RLIM_INFINITY ? u64.MAX_VALUE : (value as u64); }
+
+/** Only RLIMIT_MEMLOCK has an effect on anything here. */
+export function sys_setrlimit(resource: u32, soft: u32, hard: u32): i32 {
+  if (resource >= RLIM_NLIMITS || rlim(soft) > rlim(hard)) return sysReturn(-EINVAL);
+  if (resource != RLIMIT_MEMLOCK) return sysReturn(notModelled(resource));
+  const stored = load<u64>(S_MEMLOCK_HARD), old = stored ? stored : MEMLOCK_DEFAULT;
+  if (rlim(hard) > old && !current().privileged) return sysReturn(-EPERM);
+  store<u64>(S_MEMLOCK_HARD, rlim(hard));
+  current().memlock = rlim(soft);
+  return sysReturn(0);
+}
+
+/** Only root has capabilities, and whoever stops being root has none left. */
+export function sys_setuid(uid: u32): i32 {
+  const t = current();
+  if (!t.privileged && uid != t.uid) return sysReturn(-EPERM);
+  t.uid = uid;
+  if (uid) t.privileged = 0;
+  return sysReturn(0);
+}
+
+export function sys_setns(ns: u32): i32 {
+  if (ns >= load<u32>(S_NS_COUNT)) return sysReturn(-EINVAL);
+  if (!current().privileged) return sysReturn(-EPERM);
+  current().netns = ns;
+  return sysReturn(0);
+}

@@ -1,0 +1,97 @@
+// Sending and receiving with waiting: what send(2), recv(2), read(2), write(2) and their relatives share once the message
+// has been imported. Streams accumulate: a blocking send goes on until all is taken, a receive with MSG_WAITALL until all
+// is there. Progress that has been made is never lost over a later error or timeout.
+import {
+  AF_UNIX, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM,
+} from "../abi/socket";
+import { EAGAIN, EWAITFOREVER } from "../abi/errno";
+import { WAIT_RECV, WAIT_SEND } from "../abi/wait";
+import { nowNs } from "../lib/state";
+import { File, O_NONBLOCK, fget, fput } from "../fs/file";
+import { MsgHdr, SHUTDOWN_RCV, Sock } from "../net/sock";
+import { sockRecvmsg, sockSendmsg } from "../net/socket";
+import { deadlineAfter, sleepMore, waitForever } from "./call";
+
+/** Sends `msg` on the socket of `f`; sleeps unless told not to. Bytes or -errno. */
+export function sendWait(fd: i32, f: File, msg: MsgHdr): i32 {
+  if (f.flags & O_NONBLOCK) msg.flags |= MSG_DONTWAIT;
+  const sk = changetype<Sock>(f.priv), want = msg.iter.count;
+  const ret = sockSendmsg(sk, msg);
+  if (msg.flags & MSG_DONTWAIT) return ret;
+  if (ret == -EAGAIN || (ret >= 0 && sk.type == SOCK_STREAM && (ret as u32) < want)) return sendSleep(fd, f, sk, msg, ret, want);
+  return ret;
+}
+
+function sendSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr, ret: i32, want: u32): i32 {
+  fget(f); // task work may close the descriptor
+  let done: u32 = ret > 0 ? ret : 0;
+  const started = nowNs();
+  let deadline = deadlineAfter(sk.sndtimeo);
+  for (;;) {
+    const slept = sleepMore(deadline, started);
+    if (slept) {
+      ret = slept == -EWAITFOREVER ? waitForever(WAIT_SEND, fd, want, done) : done ? (done as i32) : slept;
+      break;
+    }
+    const before = msg.iter.count;
+    ret = sockSendmsg(sk, msg);
+    if (ret > 0 || (ret == 0 && before == 0)) {
+      done += ret;
+      if (sk.type != SOCK_STREAM || done >= want) {
+        ret = done as i32;
+        break;
+      }
+      if (sk.family == AF_UNIX) deadline = deadlineAfter(sk.sndtimeo); // each skb waits anew
+    } else if (ret != -EAGAIN) {
+      if (done) ret = done as i32;
+      break;
+    }
+  }
+  fput(f);
+  return ret;
+}
+
+/** Receives into `msg` from the socket of `f`; sleeps unless told not to. Bytes or -errno. */
+export function recvWait(fd: i32, f: File, msg: MsgHdr): i32 {
+  if (f.flags & O_NONBLOCK) msg.flags |= MSG_DONTWAIT;
+  const sk = changetype<Sock>(f.priv), want = msg.iter.count;
+  const ret = sockRecvmsg(sk, msg);
+  if (msg.flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) return ret;
+  const more = ret > 0 && msg.flags & MSG_WAITALL && !(msg.flags & MSG_PEEK) && sk.type == SOCK_STREAM && (ret as u32) < want;
+  return ret == -EAGAIN || more ? recvSleep(fd, f, sk, msg, ret, want) : ret;
+}
+
+function recvSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr, ret: i32, want: u32): i32 {
+  fget(f);
+  let done: u32 = ret > 0 ? ret : 0;
+  const started = nowNs(), deadline = deadlineAfter(sk.rcvtimeo);
+  for (;;) {
+    // What ends a stream or fails it stays pending for the next call if there is something to return now.
+    if (sk.shutdown & SHUTDOWN_RCV && (done || sk.type == SOCK_DGRAM)) {
+      ret = done as i32;
+      break;
+    }
+    if (done && sk.err) {
+      ret = done as i32;
+      break;
+    }
+    const slept = sleepMore(deadline, started);
+    if (slept) {
+      ret = slept == -EWAITFOREVER ? waitForever(WAIT_RECV, fd, want, done) : done ? (done as i32) : slept;
+      break;
+    }
+    ret = sockRecvmsg(sk, msg);
+    if (ret > 0 && sk.type == SOCK_STREAM && msg.flags & MSG_WAITALL && !(msg.flags & MSG_PEEK)) {
+      done += ret;
+      if (done < want) continue;
+      ret = done as i32;
+      break;
+    }
+    if (ret != -EAGAIN) {
+      if (done) ret = done as i32;
+      break;
+    }
+  }
+  fput(f);
+  return ret;
+}

@@ -1,0 +1,27 @@
+// What the commands read: files, and numbers given as options.
+import { readFileSync } from "node:fs";
+import { InvalidArgumentError } from "commander";
+import { UsageError } from "./errors.ts";
+
+const REASONS: Record<string, string> = {
+  ENOENT: "no such file",
+  EISDIR: "is a folder",
+  EACCES: "permission denied",
+};
+
+/** The text of a file; `-` is standard input. */
+export function readText(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${file}: ${REASONS[code] ?? message}`);
+  }
+}
+
+export function seedOption(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 0xffff_ffff)
+    throw new InvalidArgumentError("A seed is a number from 0 to 4294967295.");
+  return value;
+}

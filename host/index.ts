@@ -1,0 +1,33 @@
+// The library: a machine, its system calls, rings, programs and traces. Runs wherever Wasm does; nothing in here needs
+// Node (host/cli/node.ts adds what does).
+export { errnoName, SyscallError } from "./core/errno.ts";
+export type { CoreExports, CoreImports } from "./core/exports.ts";
+export { type Core, CorePanic, instantiateCore, type NicImport } from "./core/load.ts";
+export { CoreMemory } from "./core/memory.ts";
+export { CORE_FILES, type CoreBuild, type CoreSource, coreModule, setCoreSource } from "./core/source.ts";
+export * as liburing from "./liburing/index.ts";
+export { type Cqe, Ring } from "./liburing/ring.ts";
+export type { RingOptions } from "./liburing/setup.ts";
+export { Machine, type MachineOptions, type NewNic } from "./machine.ts";
+export type { NicControl, NicKnobs } from "./net/nic_control.ts";
+export { DEVICE_PEERS, type DeviceName, StandardNetwork } from "./net/standard.ts";
+export { type NicOptions, type NicStats, SimNic } from "./nic/device.ts";
+export type { Fate, FaultOptions } from "./nic/fault.ts";
+export { Flows } from "./nic/flows.ts";
+export * as frames from "./nic/frame.ts";
+export { NicPair } from "./nic/pair.ts";
+export { PcapWriter } from "./nic/pcap.ts";
+export { type Datagram, Sink, SinkConnection, type SinkOptions } from "./nic/sink.ts";
+export { type Clock, type Port, type Tap, Wire, type WireEnd, type WireFrame, type WireOptions } from "./nic/wire.ts";
+export { describeEvent, formatEvent, type ProgramEvent } from "./program/events.ts";
+export type { Outcome, RunResult } from "./program/outcome.ts";
+export { parseProgram } from "./program/parse.ts";
+export { type RunOptions, runProgram } from "./program/run.ts";
+export type { Program, Step } from "./program/steps.ts";
+export { ProgramSyntaxError } from "./program/words.ts";
+export { Sys } from "./sys/sys.ts";
+export { formatIp, parseIp, UserMemory } from "./sys/user_memory.ts";
+export { formatRecord, TraceReader, type TraceRecord } from "./trace/decode.ts";
+export { hashTrace, TraceHash } from "./trace/hash.ts";
+export { renderTimeline, Timeline } from "./trace/timeline.ts";
+export { type Watched, watchProgram } from "./trace/watch.ts";

@@ -1,0 +1,206 @@
+// The text form of a program (`.zc`): one step per line, words separated by blanks, `#` starts a comment.
+//
+// What a line may name is checked here, so that a misspelt name is found before anything runs: a buffer, message, socket
+// or file must have been made by a line above.
+import { DEVICE_PEERS, type DeviceName } from "../net/standard.ts";
+import { parseNicKnobs } from "./parse_nic.ts";
+import { parseMsg, parseSqe } from "./parse_sqe.ts";
+import { type FdRef, PAIR_KINDS, type Program, SOCKET_KINDS, SOCKOPTS, type StepBody, type StepOp } from "./steps.ts";
+import { Words } from "./words.ts";
+
+const LINE_MAX = 4094;
+const WORDS_MAX = 64;
+const DEVICES = Object.keys(DEVICE_PEERS) as DeviceName[];
+const LINKS = ["lo", "va", "vb", "if0", "if1", "if2", "nic0", "nic1"];
+
+/** The names that the lines so far have made. */
+export class Names {
+  readonly fds = new Set<string>();
+  readonly bufs = new Set<string>();
+  readonly msgs = new Set<string>();
+
+  fd(words: Words, word = words.word("a socket, file or pipe")): FdRef {
+    if (this.fds.has(word) || /^-?\d+$/.test(word)) return word;
+    return words.expected("a socket, file or pipe made above, or a number", word);
+  }
+
+  buf(words: Words, word = words.word("a buffer")): string {
+    return this.bufs.has(word) ? word : words.expected("a buffer made above", word);
+  }
+
+  msg(words: Words, word = words.word("a message")): string {
+    return this.msgs.has(word) ? word : words.expected("a message made above", word);
+  }
+}
+
+type Parser = (words: Words, names: Names) => StepBody;
+
+function parsePair(words: Words, names: Names): StepBody {
+  const a = words.newName("a name for the near socket");
+  const b = words.newName("a name for the far socket");
+  const kind = words.oneOf(PAIR_KINDS);
+  const device = words.left > 0 ? words.oneOf(DEVICES) : "lo";
+  const options = { sndbuf: 0, rcvbuf: 0, nodelay: 1 };
+  while (words.left > 0) {
+    const [key, value] = words.pair("sndbuf=, rcvbuf= or nodelay=");
+    options[words.oneOf(["sndbuf", "rcvbuf", "nodelay"], key)] = words.int(`a number for ${key}`, value);
+  }
+  names.fds.add(a).add(b);
+  return { op: "pair", a, b, kind, device, ...options };
+}
+
+function parsePipe(words: Words, names: Names): StepBody {
+  const read = words.newName("a name for the read end");
+  const write = words.newName("a name for the write end");
+  names.fds.add(read).add(write);
+  return { op: "pipe", read, write };
+}
+
+function parseBuf(words: Words, names: Names): StepBody {
+  const name = words.newName("a name for the buffer");
+  const length = words.size("a number of bytes");
+  const seed = words.left > 0 ? words.int("a seed") : 1;
+  names.bufs.add(name);
+  return { op: "buf", name, length, seed };
+}
+
+function parseSniff(words: Words, names: Names): StepBody {
+  const name = words.newName("a name for the tap");
+  const namespace = words.oneOf(["ns_a", "ns_b"]) === "ns_b" ? "b" : "a";
+  const device = words.oneOf(LINKS);
+  names.fds.add(name);
+  return { op: "sniff", name, namespace, device };
+}
+
+function named<Name extends "socket" | "file">(op: Name, parse: (words: Words, name: string) => StepBody): Parser {
+  return (words, names) => {
+    const name = words.newName(`a name for the ${op}`);
+    const step = parse(words, name);
+    names.fds.add(name);
+    return step;
+  };
+}
+
+/** An optional number at the end of a line. */
+const optional = (words: Words, what: string, otherwise: number) => (words.left > 0 ? words.int(what) : otherwise);
+
+const MS = "a number of milliseconds";
+
+const PARSERS: Record<StepOp, Parser> = {
+  setup: (words) => {
+    const entries = words.size("a number of entries");
+    const flags = words.left > 0 ? words.flags32("setup flags") : 0;
+    if (words.left === 0) return { op: "setup", entries, flags };
+    return { op: "setup", entries, flags, cqEntries: words.int("a number of CQ entries") };
+  },
+  pair: parsePair,
+  socket: named("socket", (words, name) => ({ op: "socket", name, kind: words.oneOf(SOCKET_KINDS) })),
+  file: named("file", (words, name) => ({ op: "file", name, size: words.size("a number of bytes") })),
+  pipe: parsePipe,
+  buf: parseBuf,
+  poke: (words, names) => ({
+    op: "poke",
+    buf: names.buf(words),
+    offset: words.size("an offset"),
+    length: words.size("a number of bytes"),
+    byte: words.flags32("a byte") & 255,
+  }),
+  unmap: (words, names) => ({ op: "unmap", buf: names.buf(words) }),
+  mprotect_none: (words, names) => ({ op: "mprotect_none", buf: names.buf(words) }),
+  msg: parseMsg,
+  sqe: parseSqe,
+  submit: (words) => (words.left > 0 ? { op: "submit", count: words.int("a number of SQEs") } : { op: "submit" }),
+  submitwait: (words) => ({
+    op: "submitwait",
+    count: words.int("a number of CQEs to wait for"),
+    ms: optional(words, MS, 200),
+  }),
+  wait: (words) => ({ op: "wait", count: words.int("a number of CQEs to wait for"), ms: optional(words, MS, 200) }),
+  enter: (words) => ({
+    op: "enter",
+    toSubmit: words.flags32("to_submit"),
+    minComplete: words.flags32("min_complete"),
+    flags: words.flags32("enter flags"),
+  }),
+  reap: (words) => ({ op: "reap", max: optional(words, "a number of CQEs", 1 << 20) }),
+  settle: (words) => ({ op: "settle", ms: optional(words, MS, 30) }),
+  ring: () => ({ op: "ring" }),
+  ringmem: () => ({ op: "ringmem" }),
+  regbuf: (words, names) => ({
+    op: "regbuf",
+    bufs: words.rest().map((word) => (word === "-" ? undefined : names.buf(words, word))),
+  }),
+  unregbuf: () => ({ op: "unregbuf" }),
+  regfile: (words, names) => ({ op: "regfile", fds: words.rest().map((word) => names.fd(words, word)) }),
+  enable: () => ({ op: "enable" }),
+  closering: () => ({ op: "closering" }),
+  syssend: (words, names) => {
+    const fd = names.fd(words);
+    const buf = names.buf(words);
+    const length = words.left > 0 ? words.size("a number of bytes") : undefined;
+    const flags = words.left > 0 ? words.flags32("message flags") : 0;
+    return { op: "syssend", fd, buf, flags, ...(length === undefined ? {} : { length }) };
+  },
+  fill: (words, names) => {
+    const fd = names.fd(words);
+    const chunk = words.left > 0 ? words.size("a number of bytes") : 65536;
+    if (chunk > 65536) words.expected("at most 65536 bytes", String(chunk));
+    return { op: "fill", fd, chunk, count: words.rest().length > 0 };
+  },
+  recv: (words, names) => ({ op: "recv", ...parseReceive(words, names, 50) }),
+  recvall: (words, names) => ({ op: "recvall", ...parseReceive(words, names, 60) }),
+  drainrx: (words, names) => {
+    const fd = names.fd(words);
+    const ms = optional(words, MS, 40);
+    const limit = words.left > 0 ? words.size("a number of bytes") : undefined;
+    const count = words.rest().length > 0;
+    return { op: "drainrx", fd, ms, count, ...(limit === undefined ? {} : { limit }) };
+  },
+  errq: (words, names) => ({ op: "errq", fd: names.fd(words), ms: optional(words, MS, 20) }),
+  sockopt: (words, names) => ({
+    op: "sockopt",
+    fd: names.fd(words),
+    name: words.oneOf(SOCKOPTS),
+    value: words.int("a value"),
+  }),
+  sniff: parseSniff,
+  shutdown: (words, names) => ({ op: "shutdown", fd: names.fd(words), how: words.int("0, 1 or 2") }),
+  close: (words, names) => ({ op: "close", fd: names.fd(words) }),
+  rlimit_memlock: (words) => ({ op: "rlimit_memlock", bytes: words.size("a number of bytes") }),
+  setuid: (words) => ({ op: "setuid", uid: words.int("a user id") }),
+  msleep: (words) => ({ op: "msleep", ms: words.int(MS) }),
+  // Only the first word is the text: the rest of the line is ignored.
+  say: (words) => ({ op: "say", text: words.rest()[0] ?? "" }),
+  nic: (words) => ({ op: "nic", knobs: parseNicKnobs(words) }),
+};
+
+function parseReceive(words: Words, names: Names, ms: number): { fd: FdRef; length: number; ms: number } {
+  return { fd: names.fd(words), length: words.size("a number of bytes"), ms: optional(words, MS, ms) };
+}
+
+function parserOf(words: Words): Parser {
+  const found = Object.entries(PARSERS).find(([op]) => op === words.op);
+  return found?.[1] ?? words.expected("the name of an operation (setup, pair, sqe, submit, ...)", words.op);
+}
+
+/** Throws ProgramSyntaxError at the first line that is not in the language. */
+export function parseProgram(text: string, name: string): Program {
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === "") lines.pop();
+  const names = new Names();
+  const program: Program = { name, steps: [], lines: lines.length };
+  lines.forEach((line, index) => {
+    const found = line
+      .replace(/#.*/, "")
+      .split(/[ \t]+/)
+      .filter((word) => word !== "");
+    if (found.length === 0) return;
+    const words = new Words(name, index + 1, found);
+    if (line.length > LINE_MAX) words.expected(`at most ${LINE_MAX} characters in a line`, `${line.length} characters`);
+    if (found.length > WORDS_MAX) words.expected(`at most ${WORDS_MAX} words in a line`, `${found.length} words`);
+    const step = parserOf(words)(words, names);
+    words.end();
+    program.steps.push({ ...step, line: index + 1 });
+  });
+  return program;
+}

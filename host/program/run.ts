@@ -1,0 +1,126 @@
+// Runs a program on a machine, one step after the other. The events come out as they happen; the result says how the run
+// ended. The C harness does the same on a real kernel, so a program has one meaning and two places to run.
+import { RLIMIT_MEMLOCK } from "../../assembly/abi/socket.ts";
+import { SyscallError } from "../core/errno.ts";
+import { CorePanic } from "../core/load.ts";
+import type { Machine } from "../machine.ts";
+import { pageAlign } from "../sys/user_memory.ts";
+import { RunContext } from "./context.ts";
+import type { ProgramEvent } from "./events.ts";
+import { type Outcome, type RunResult, RunStopped } from "./outcome.ts";
+import * as ring from "./ring_steps.ts";
+import * as sockets from "./socket_steps.ts";
+import { stepMsg } from "./sqe_step.ts";
+import type { Program, Step, StepOf, StepOp } from "./steps.ts";
+
+const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
+  setup: ring.stepSetup,
+  sqe: ring.stepSqe,
+  submit: ring.stepSubmit,
+  submitwait: ring.stepSubmitWait,
+  wait: ring.stepWait,
+  enter: ring.stepEnter,
+  reap: ring.stepReap,
+  settle: ring.stepSettle,
+  ring: ring.stepRing,
+  ringmem: ring.stepRingmem,
+  regbuf: ring.stepRegbuf,
+  unregbuf: ring.stepUnregbuf,
+  regfile: ring.stepRegfile,
+  enable: ring.stepEnable,
+  closering: ring.stepClosering,
+  pair: sockets.stepPair,
+  socket: sockets.stepSocket,
+  syssend: sockets.stepSyssend,
+  fill: sockets.stepFill,
+  recv: sockets.stepRecv,
+  recvall: sockets.stepRecvall,
+  drainrx: sockets.stepDrainrx,
+  errq: sockets.stepErrq,
+  sockopt: sockets.stepSockopt,
+  sniff: sockets.stepSniff,
+  shutdown: sockets.stepShutdown,
+  close: sockets.stepClose,
+  msg: stepMsg,
+  buf: stepBuf,
+  poke: stepPoke,
+  unmap: (run, step) => {
+    const { address, length } = run.buf(step.buf);
+    run.sys.munmap(address, Math.ceil(length / 4096) * 4096);
+  },
+  mprotect_none: (run, step) => {
+    const { address, length } = run.buf(step.buf);
+    run.sys.mprotect(address, Math.ceil(length / 4096) * 4096, 0);
+  },
+  file: (run, step) => run.setFd(step.name, run.must("memfd_create", run.sys.memfd(step.size))),
+  pipe: (run, step) => {
+    run.must("pipe", run.sys.pipe(run.scratch));
+    run.setFd(step.read, run.user.getI32(run.scratch));
+    run.setFd(step.write, run.user.getI32(run.scratch + 4));
+  },
+  rlimit_memlock: (run, step) => {
+    run.outResult("setrlimit", run.call("setrlimit", run.sys.setrlimit(RLIMIT_MEMLOCK, step.bytes, step.bytes)));
+  },
+  setuid: (run, step) => run.outResult("setuid", run.call("setuid", run.sys.setuid(step.uid))),
+  msleep: (run, step) => {
+    run.call("nanosleep", run.sys.nanosleep(BigInt(Math.max(0, step.ms)) * 1_000_000n));
+  },
+  say: (run, step) => run.out("say", { text: step.text }),
+  nic: (run, step) => run.machine.nic().configure(step.knobs),
+};
+
+/** Page-aligned, byte i = 31 i + (i >> 8) + seed. */
+function stepBuf(run: RunContext, step: StepOf<"buf">): void {
+  const address = run.user.pages(step.length);
+  const bytes = run.user.memory.u8.subarray(address, address + step.length);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = index * 31 + (index >> 8) + step.seed;
+  run.addBuf(step.name, { address, length: step.length });
+}
+
+function stepPoke(run: RunContext, step: StepOf<"poke">): void {
+  const { address, length } = run.buf(step.buf);
+  if (step.offset + step.length > pageAlign(length))
+    run.fail(`poke reaches beyond buffer ${step.buf} (${length} bytes)`);
+  run.user.fill(address + step.offset, step.length, step.byte);
+}
+
+function runStep<Op extends StepOp>(run: RunContext, step: StepOf<Op>, op: Op): void {
+  STEPS[op](run, step);
+}
+
+function stopped(line: number, error: unknown): Outcome {
+  if (error instanceof RunStopped) return { kind: error.kind, line, report: error.message };
+  // Not the program's fault: it must not look like an answer of Linux.
+  if (error instanceof CorePanic || error instanceof WebAssembly.RuntimeError) throw error;
+  if (error instanceof SyscallError) return { kind: "failed", line, report: error.message };
+  throw error;
+}
+
+export interface RunOptions {
+  onEvent?: (event: ProgramEvent) => void;
+  /** Called before each step, for a reader of the trace that wants to know where a line began. */
+  onStep?: (step: Step) => void;
+}
+
+/** Runs `program` on a machine of its own. Throws only for a bug of the emulator (CorePanic). */
+export function runProgram(machine: Machine, program: Program, options: RunOptions = {}): RunResult {
+  const events: ProgramEvent[] = [];
+  const run = new RunContext(machine, (event) => {
+    events.push(event);
+    options.onEvent?.(event);
+  });
+  for (const step of program.steps) {
+    run.line = step.line;
+    run.op = step.op;
+    options.onStep?.(step);
+    try {
+      runStep(run, step, step.op);
+    } catch (error) {
+      return { events, outcome: stopped(step.line, error) };
+    }
+  }
+  run.line = program.lines;
+  if (run.op === "") run.op = "(null)";
+  run.out("end");
+  return { events, outcome: { kind: "end" } };
+}

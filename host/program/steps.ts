@@ -1,0 +1,122 @@
+// The steps of a program, as data. A program is what an application does, one line per step; the text form (parse.ts)
+// and this form say the same. Names of sockets, buffers and messages are resolved when the step runs, because a name may
+// come to mean something else on the way (`pair A B ...` twice).
+import type { NicKnobs } from "../net/nic_control.ts";
+import type { DeviceName } from "../net/standard.ts";
+
+export const PAIR_KINDS = ["unix", "unixdgram", "unixseq", "tcp", "udp"] as const;
+export const SOCKET_KINDS = ["tcp", "udp", "raw", "udp6", "packet", "netlink", "vsock"] as const;
+export const SOCKOPTS = [
+  "ZEROCOPY",
+  "SNDBUF",
+  "RCVBUF",
+  "SNDTIMEO",
+  "LINGER",
+  "NODELAY",
+  "CORK",
+  "UDP_SEGMENT",
+] as const;
+
+export type PairKind = (typeof PAIR_KINDS)[number];
+export type SocketKind = (typeof SOCKET_KINDS)[number];
+export type SockoptName = (typeof SOCKOPTS)[number];
+
+/** The name of a socket, file or pipe of the program, or a number used as it is. */
+export type FdRef = string;
+
+/** A destination: an address with a port, or with the port that a socket of the program is bound to. */
+export interface Destination {
+  ip: number;
+  port: number | { of: FdRef };
+}
+
+/** One KEY=VALUE of an `sqe` line. They apply in the order in which they are written. */
+export type SqeSetting =
+  | { key: "fd"; fd: FdRef }
+  | { key: "buf"; buf: string; offset: number }
+  | { key: "msg" | "iov"; msg: string }
+  | { key: "ts_ms"; ms: number }
+  | { key: "dest"; dest: Destination }
+  | { key: SqeNumberKey; value: bigint };
+
+export type SqeNumberKey =
+  | "addr"
+  | "len"
+  | "ud"
+  | "flags"
+  | "ioprio"
+  | "mf"
+  | "bi"
+  | "off"
+  | "addr_len"
+  | "pad3"
+  | "addr3"
+  | "pad2"
+  | "personality";
+
+export type MsgSetting =
+  | { key: "iov"; segments: { buf: string; offset: number; length: number }[] }
+  | { key: "rep" | "iovlen" | "control" | "ctltype" | "ctllevel" | "ctllen" | "flags"; value: number }
+  | { key: "dest"; dest: Destination };
+
+export type StepBody =
+  | { op: "setup"; entries: number; flags: number; cqEntries?: number }
+  | {
+      op: "pair";
+      a: string;
+      b: string;
+      kind: PairKind;
+      device: DeviceName;
+      sndbuf: number;
+      rcvbuf: number;
+      nodelay: number;
+    }
+  | { op: "socket"; name: string; kind: SocketKind }
+  | { op: "file"; name: string; size: number }
+  | { op: "pipe"; read: string; write: string }
+  | { op: "buf"; name: string; length: number; seed: number }
+  | { op: "poke"; buf: string; offset: number; length: number; byte: number }
+  | { op: "unmap" | "mprotect_none"; buf: string }
+  | { op: "msg"; name: string; settings: MsgSetting[] }
+  | { op: "sqe"; opcode: number; settings: SqeSetting[] }
+  | { op: "submit"; count?: number }
+  | { op: "submitwait" | "wait"; count: number; ms: number }
+  | { op: "enter"; toSubmit: number; minComplete: number; flags: number }
+  | { op: "reap"; max: number }
+  | { op: "settle"; ms: number }
+  | { op: "ring" | "ringmem" | "unregbuf" | "enable" | "closering" }
+  | { op: "regbuf"; bufs: (string | undefined)[] }
+  | { op: "regfile"; fds: FdRef[] }
+  | { op: "syssend"; fd: FdRef; buf: string; length?: number; flags: number }
+  | { op: "fill"; fd: FdRef; chunk: number; count: boolean }
+  | { op: "recv" | "recvall"; fd: FdRef; length: number; ms: number }
+  | { op: "drainrx"; fd: FdRef; ms: number; limit?: number; count: boolean }
+  | { op: "errq"; fd: FdRef; ms: number }
+  | { op: "sockopt"; fd: FdRef; name: SockoptName; value: number }
+  | { op: "sniff"; name: string; namespace: "a" | "b"; device: string }
+  | { op: "shutdown"; fd: FdRef; how: number }
+  | { op: "close"; fd: FdRef }
+  | { op: "rlimit_memlock"; bytes: number }
+  | { op: "setuid"; uid: number }
+  | { op: "msleep"; ms: number }
+  | { op: "say"; text: string }
+  | { op: "nic"; knobs: NicKnobs };
+
+export type Step = StepBody & { line: number };
+export type StepOp = Step["op"];
+/** The steps of one operation. */
+export type StepOf<Op extends StepOp> = Step extends infer Each
+  ? Each extends Step
+    ? Op extends Each["op"]
+      ? Each
+      : never
+    : never
+  : never;
+
+export interface Program {
+  /** Where it came from, for messages. */
+  name: string;
+  steps: Step[];
+  /** Lines of the text, which the last event counts. */
+  lines: number;
+}

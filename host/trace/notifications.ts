@@ -1,0 +1,157 @@
+// Follows each notification through the trace: who held it, what let go last, and what was copied. One sentence for each
+// is what a person wants to know about a zero-copy send.
+import * as trace from "../../assembly/abi/trace.ts";
+import { IORING_CQE_F_MORE, IORING_CQE_F_NOTIF } from "../../assembly/abi/uapi.ts";
+import { resultText } from "../core/errno.ts";
+import type { TraceRecord } from "./decode.ts";
+import { copyBecause, duration, refBecause, refShort } from "./words.ts";
+
+export interface Notification {
+  /** #1, #2, ... in the order in which they were allocated. */
+  label: string;
+  user_data: bigint;
+  refs: number;
+  /** Result and time of the send's own CQE. */
+  sent?: { res: number; time_ns: bigint };
+  /** Time of the notification's CQE. */
+  posted_ns?: bigint;
+  /** REF_* of the last reference, and of the last one that the network held. */
+  lastRef?: number;
+  lastNetworkRef?: number;
+  attached: boolean;
+  copiedBytes: number;
+  copyReason: number;
+  reportsCopied: boolean;
+  chainedTo?: string;
+}
+
+const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_LINKED];
+
+export class Notifications {
+  readonly all: Notification[] = [];
+  readonly #byObject = new Map<number, Notification>();
+
+  /** The notification (or MSG_ZEROCOPY record) of a trace object, made known if it was not. */
+  of(record: TraceRecord): Notification {
+    return this.#byObject.get(record.object) ?? this.#add(record);
+  }
+
+  labelOf(object: number): string {
+    return this.#byObject.get(object)?.label ?? `0x${object.toString(16)}`;
+  }
+
+  #add(record: TraceRecord): Notification {
+    const notification: Notification = {
+      label: `#${this.all.length + 1}`,
+      user_data: record.a,
+      refs: 1,
+      attached: false,
+      copiedBytes: 0,
+      copyReason: trace.COPY_NONE,
+      reportsCopied: false,
+    };
+    this.all.push(notification);
+    this.#byObject.set(record.object, notification);
+    return notification;
+  }
+
+  add(record: TraceRecord): void {
+    switch (record.event) {
+      case trace.TR_NOTIF_ALLOC:
+        this.#add(record);
+        return;
+      case trace.TR_UBUF_GET: {
+        const notification = this.of(record);
+        notification.refs = record.b;
+        if (record.c === trace.REF_SKB) notification.attached = true;
+        return;
+      }
+      case trace.TR_UBUF_PUT: {
+        const notification = this.of(record);
+        notification.refs = record.b;
+        if (!OWN_REFS.includes(record.c)) notification.lastNetworkRef = record.c;
+        return;
+      }
+      case trace.TR_UBUF_COPY: {
+        const notification = this.of(record);
+        notification.copiedBytes += record.b;
+        notification.copyReason = record.c;
+        return;
+      }
+      case trace.TR_NOTIF_LINK:
+        this.of(record).chainedTo = this.labelOf(record.b);
+        return;
+      case trace.TR_NOTIF_DONE:
+        this.of(record).lastRef = record.c;
+        return;
+      case trace.TR_NOTIF_USAGE: {
+        const notification = this.of(record);
+        notification.reportsCopied = record.b === 1;
+        if (record.c !== trace.COPY_NONE && notification.copyReason === trace.COPY_NONE)
+          notification.copyReason = record.c;
+        return;
+      }
+      case trace.TR_IO_URING_COMPLETE:
+        this.#complete(record);
+        return;
+    }
+  }
+
+  /** A CQE names its request by user_data: the oldest notification that still waits for such a CQE is meant. */
+  #complete(record: TraceRecord): void {
+    const same = this.all.filter(({ user_data }) => user_data === record.a);
+    if (record.c & IORING_CQE_F_NOTIF) {
+      const waiting = same.find(({ posted_ns }) => posted_ns === undefined);
+      if (waiting !== undefined) waiting.posted_ns = record.time_ns;
+    } else if (record.c & IORING_CQE_F_MORE) {
+      const waiting = same.find(({ sent }) => sent === undefined);
+      if (waiting !== undefined) waiting.sent = { res: record.b | 0, time_ns: record.time_ns };
+    }
+  }
+}
+
+function whenText(notification: Notification): string {
+  const { sent, posted_ns, lastRef, lastNetworkRef, chainedTo, attached, refs } = notification;
+  if (posted_ns === undefined) {
+    if (lastRef !== undefined)
+      return "is free, but its CQE was never posted: nobody entered the kernel to run task work";
+    return `never came: ${refs} reference${refs === 1 ? " is" : "s are"} still held when the program ends`;
+  }
+  const after = sent === undefined ? 0n : posted_ns - sent.time_ns;
+  const when = after === 0n ? "right after the send's CQE" : `${duration(after)} after the send's CQE`;
+  if (chainedTo !== undefined) return `${when}, together with ${chainedTo}, whose skb it shares`;
+  if (lastRef === undefined) return when;
+  if (lastRef === trace.REF_LINKED) return `${when}, because the last notification chained to it was released`;
+  if (lastRef !== trace.REF_REQUEST) return `${when}, because ${refBecause(lastRef)}`;
+  if (lastNetworkRef !== undefined)
+    return `${when}: nothing held the buffer any more, because ${refBecause(lastNetworkRef)}`;
+  return attached ? `${when}: the request was its last holder` : `${when}: no skb ever held the buffer`;
+}
+
+function copyText(notification: Notification): string {
+  const { copyReason, copiedBytes, reportsCopied, posted_ns, attached, sent } = notification;
+  if (copyReason === trace.COPY_NONE) {
+    if (posted_ns === undefined) return "not so far";
+    if (attached) return "no: every frame was read from the buffer itself";
+    return (sent?.res ?? 0) > 0 ? "no" : "no: nothing was sent";
+  }
+  const what = copiedBytes > 0 ? `${copiedBytes} bytes` : "yes";
+  const reported = reportsCopied ? "reported as COPIED" : "not reported, as the send did not ask for it";
+  return `${what}, ${reported}: ${copyBecause(copyReason)}`;
+}
+
+/** Why the notification came when it came, and why the bytes were copied or not. */
+export function explainNotification(notification: Notification): string[] {
+  const { label, user_data, sent } = notification;
+  const size = sent === undefined ? "" : sent.res < 0 ? `, ${resultText(sent.res)}` : `, ${sent.res} bytes`;
+  return [
+    `${label} ud=${user_data}${size}`,
+    `    when:    ${whenText(notification)}`,
+    `    copied:  ${copyText(notification)}`,
+  ];
+}
+
+/** One change of the reference count, for the column of the timeline. */
+export function describeReference(notification: Notification, before: number, record: TraceRecord): string {
+  return `${notification.label} ${before} -> ${record.b}  ${refShort(record.c)}`;
+}

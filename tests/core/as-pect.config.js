@@ -1,0 +1,25 @@
+// How as-pect runs the tests of the core. The memory is the machine's: shared, with the size of the memory map, so
+// that a test can use any region at its real address.
+//
+// The runner's own data (test names, expectations) lives below the map, between address 4096 and STATE_BASE; the check
+// after each file is there because outgrowing that room would silently overwrite the machine.
+const STATE_BASE = 0x10000;
+const PAGES = { initial: 3136, maximum: 16384 };
+
+export default {
+  entries: ["tests/core/all.ts"],
+  include: ["tests/core/**/*.spec.ts"],
+  disclude: [],
+  async instantiate(_memory, createImports, instantiate, binary) {
+    const memory = new WebAssembly.Memory({ ...PAGES, shared: true });
+    const env = {
+      memory,
+      nic() {},
+      panic(code, arg0, arg1) {
+        throw new Error(`panic ${code} (${arg0 >>> 0}, ${arg1 >>> 0})`);
+      },
+    };
+    const module = await instantiate(binary, createImports({ env }));
+    return module;
+  },
+};

@@ -1,0 +1,54 @@
+// Bad input to the command: one clear line on stderr, nothing on stdout, exit 2.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+
+declare const RINGZERO_ROOT: string;
+
+const folder = mkdtempSync(join(tmpdir(), "ringzero-cli-"));
+after(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function ringzero(...args: string[]) {
+  return spawnSync(process.execPath, [join(RINGZERO_ROOT, "dist/cli.js"), ...args], { encoding: "utf8", cwd: folder });
+}
+
+const program = file("wrong.zc", "say a\nsqe nop ud=one\n");
+const recordings = file("one.json", '{"scenarios":[{"name":"a","program":["say x"],"observed":[]}]}');
+
+const MISTAKES: [title: string, args: string[], expected: RegExp][] = [
+  ["an unknown command", ["frobnicate"], /unknown command 'frobnicate'/],
+  ["an unknown option", ["run", "--fast", program], /unknown option '--fast'/],
+  ["no file", ["run"], /missing required argument 'file'/],
+  ["a file that is not there", ["run", "missing.zc"], /missing\.zc: no such file/],
+  ["a folder", ["run", folder], /is a folder/],
+  ["a malformed program", ["run", program], /wrong\.zc:2: expected a value for ud .*, got 'one'/],
+  ["a malformed program, for diff", ["diff", program], /wrong\.zc:2: expected/],
+  ["a seed that is no number", ["run", "--seed", "x", program], /A seed is a number/],
+  ["a recording that is not JSON", ["conform", program], /wrong\.zc: not JSON/],
+  ["a recording that is not there", ["conform", "missing.json"], /missing\.json: no such file/],
+  ["a scenario that is not there", ["conform", recordings, "--only", "b"], /no scenario is named like 'b'/],
+];
+
+for (const [title, args, expected] of MISTAKES) {
+  test(`exit 2 with one line: ${title}`, () => {
+    const { status, stdout, stderr } = ringzero(...args);
+    assert.match(stderr, expected);
+    assert.match(stderr, /^ringzero: [^\n]*\n$/);
+    assert.equal(stdout, "");
+    assert.equal(status, 2);
+  });
+}
+
+test("help and version succeed", () => {
+  assert.equal(ringzero("--help").status, 0);
+  assert.match(ringzero("--version").stdout, /^\d+\.\d+\.\d+\n$/);
+});

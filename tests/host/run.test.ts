@@ -1,0 +1,81 @@
+// Programs on the emulator where no recording exists: how a run ends that does not reach its end, and that runs repeat.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import "../../host/cli/node.ts";
+import { Machine, type MachineOptions } from "../../host/machine.ts";
+import { formatEvent } from "../../host/program/events.ts";
+import type { RunResult } from "../../host/program/outcome.ts";
+import { parseProgram } from "../../host/program/parse.ts";
+import { runProgram } from "../../host/program/run.ts";
+import { TraceReader } from "../../host/trace/decode.ts";
+import { hashTrace } from "../../host/trace/hash.ts";
+
+async function run(lines: string[], options: MachineOptions = {}): Promise<RunResult & { hash: string }> {
+  const machine = await Machine.create({ trace: true, ...options });
+  const reader = new TraceReader(machine);
+  const result = runProgram(machine, parseProgram(lines.join("\n"), "t.zc"));
+  return { ...result, hash: hashTrace(reader.read()) };
+}
+
+const text = ({ events }: RunResult) => events.map(formatEvent);
+
+test("an enter that nothing can end is reported, with who waits for what", async () => {
+  const { outcome } = await run(["setup 8 0", "sqe nop ud=1", "submit", "enter 0 2 1"]);
+  assert.equal(outcome.kind, "waits");
+  assert.match(
+    outcome.kind === "waits" ? `${outcome.line}: ${outcome.report}` : "",
+    /^4: io_uring_enter on the ring would wait for ever: 2 CQEs wanted, 1 there; 0 requests in flight/,
+  );
+});
+
+test("a receive that can never be woken is reported as a request in flight", async () => {
+  const program = ["setup 8 0", "pair A B tcp lo", "buf b 100", "sqe recv fd=B buf=b ud=1", "submit", "enter 0 1 1"];
+  const { outcome } = await run(program);
+  assert.match(outcome.kind === "waits" ? outcome.report : outcome.kind, /1 CQE wanted, 0 there; 1 request in flight/);
+});
+
+test("an operation that is not modelled ends the run and is named", async () => {
+  const { outcome } = await run(["setup 8 0", "sqe 58 ud=1", "submit"]);
+  assert.deepEqual(outcome, {
+    kind: "not-modelled",
+    line: 3,
+    report: "not modelled: io_uring_enter with IORING_OP_RECV_ZC",
+  });
+});
+
+test("a step on a ring that was refused says so", async () => {
+  const { outcome } = await run(["setup 0 0", "ring"]);
+  assert.match(outcome.kind === "failed" ? outcome.report : outcome.kind, /there is no ring/);
+});
+
+test("a poke beyond its buffer says so", async () => {
+  const { outcome } = await run(["buf b 100", "poke b 4000 97 1"]);
+  assert.match(outcome.kind === "failed" ? outcome.report : outcome.kind, /poke reaches beyond buffer b/);
+});
+
+const PROGRAM = [
+  "setup 8 0",
+  "pair A B tcp veth",
+  "buf b 20000 3",
+  "sqe send_zc fd=A buf=b ud=18446744073709551615 ioprio=REPORT_USAGE",
+  "submit",
+  "recvall B 20000",
+  "settle",
+];
+
+test("the same program gives the same bytes, in every build", async () => {
+  const first = await run(PROGRAM);
+  assert.equal(first.outcome.kind, "end");
+  assert.ok(text(first).some((line) => line.includes('"ud":18446744073709551615')));
+  for (const build of ["release", "plain", "debug"] as const) {
+    const again = await run(PROGRAM, { build });
+    assert.deepEqual(text(again), text(first));
+    assert.equal(again.hash, first.hash);
+  }
+});
+
+test("an empty program ends as the harness ends it", async () => {
+  const { events, outcome } = await run(["# nothing", ""]);
+  assert.equal(outcome.kind, "end");
+  assert.equal(events.length, 1);
+});
