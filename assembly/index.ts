@@ -1,7 +1,7 @@
 // What the module exports: flat functions, numbers in and out. Their meaning is documented in host/core/exports.ts.
 import { ABI_VERSION, COUNTERS_BASE, TRACE_HDR_BASE, WAIT_REPORT_BASE } from "./abi/layout";
 import { TRACE_CTX_TASK } from "./abi/trace";
-import { S_TRACE_CTX, nowNs } from "./lib/state";
+import { S_NOT_MODELLED, S_TRACE_CTX, nowNs } from "./lib/state";
 import { timersPending } from "./lib/timer";
 import { traceEnable } from "./lib/trace";
 import { bootMachine } from "./boot";
@@ -68,4 +68,5 @@ export function nic_timer(dev: u32, ns: u64, cookie: u32): void { nicTimer(devBy
 export function counters(): u32 { return COUNTERS_BASE; }
 export function trace_ring(): u32 { return TRACE_HDR_BASE; }
 export function trace_enable(mask: u32): void { traceEnable(mask); }
+export function not_modelled(): u32 { return load<u32>(S_NOT_MODELLED); }
 export function ring_exit_pending(): u32 { return ringExitPending(); }

@@ -264,6 +264,7 @@ function receiveFrame(dev: NetDevice, eth: usize, len: u32, flags: u32): void {
   const skb = allocSkb(0, SKB_OVERHEAD + len);
   if (!skb) return;
   memory.copy(skb.data, packet, linear);
+  skb.nh = skb.data; // for the trace; input sets it again
   skb.len = linear;
   let done: u32 = 0;
   while (done < rest) {

@@ -6,7 +6,7 @@ import { CNT_FILES_LIVE } from "../abi/counters";
 import { BUG_REF_UNDERFLOW } from "../abi/bug";
 import { EBADF, EMFILE } from "../abi/errno";
 import { bugOn } from "../lib/bug";
-import { cntDec, cntInc, nil } from "../lib/state";
+import { S_FPUT_LIST, cntDec, cntInc, nil } from "../lib/state";
 import { FD_MAX, Task, current, fdSlot } from "../kernel/task";
 
 export const FILE_SOCKET: u32 = 1;
@@ -27,6 +27,7 @@ export const O_NONBLOCK: u32 = 0x800;
   poll: u32; // table index of (file: File) => u32 (EPOLL mask), 0 = always ready
   wq: usize; // WaitQueue of the object, 0 = none
   mode: u32; // 1 readable, 2 writable
+  next: File; // waiting for its release (fputLater)
 }
 if (offsetof<File>() > FILE_SIZE) ERROR("File does not fit its pool");
 
@@ -47,9 +48,33 @@ export function fileNew(kind: u32, priv: usize, release: u32, poll: u32, wq: usi
 
 @inline export function fget(f: File): File { f.refs++; return f; }
 
+/** Drops a reference; the last one releases the file at once, as close(2) does. */
 export function fput(f: File): void {
   bugOn(f.refs == 0, BUG_REF_UNDERFLOW, changetype<usize>(f));
+  if (--f.refs == 0) fileRelease(f);
+}
+
+/**
+ * fput() of a request: the last reference releases the file on the way out of the kernel, so what else the same submission
+ * does still finds the object open.
+ */
+export function fputLater(f: File): void {
+  bugOn(f.refs == 0, BUG_REF_UNDERFLOW, changetype<usize>(f));
   if (--f.refs) return;
+  f.next = changetype<File>(load<u32>(S_FPUT_LIST) as usize);
+  store<u32>(S_FPUT_LIST, changetype<usize>(f) as u32);
+}
+
+/** Releases the files that wait for it, the latest first. */
+export function runFputs(): void {
+  while (load<u32>(S_FPUT_LIST)) {
+    const f = changetype<File>(load<u32>(S_FPUT_LIST) as usize);
+    store<u32>(S_FPUT_LIST, changetype<usize>(f.next) as u32);
+    fileRelease(f);
+  }
+}
+
+function fileRelease(f: File): void {
   if (f.release) call_indirect<void>(f.release, f);
   cntDec(CNT_FILES_LIVE);
   poolFree(POOL_FILE, changetype<usize>(f));
@@ -72,13 +97,20 @@ export function fdInstall(t: Task, f: File): i32 {
 }
 
 export function fdClose(t: Task, fd: i32): i32 {
-  if ((fd as u32) >= FD_MAX) return -EBADF;
-  const slot = fdSlot(t, fd as u32), f = changetype<File>(load<u32>(slot) as usize);
+  const f = fdTake(t, fd);
   if (!f) return -EBADF;
-  store<u32>(slot, 0);
-  if ((fd as u32) < t.fd_hint) t.fd_hint = fd as u32;
   fput(f);
   return 0;
+}
+
+/** Frees the descriptor and gives its reference to the caller; nil if it is not open. */
+export function fdTake(t: Task, fd: i32): File {
+  if ((fd as u32) >= FD_MAX) return nil<File>();
+  const slot = fdSlot(t, fd as u32), f = changetype<File>(load<u32>(slot) as usize);
+  if (!f) return f;
+  store<u32>(slot, 0);
+  if ((fd as u32) < t.fd_hint) t.fd_hint = fd as u32;
+  return f;
 }
 
 /** EPOLL* events that hold on the file now. */

@@ -8,11 +8,11 @@ import {
 import { TR_IO_URING_CANCEL, TRACE_RING } from "../abi/trace";
 import { trace } from "../lib/trace";
 import { FD_MAX, fdSlot } from "../kernel/task";
-import { iowqCancel, iowqRunning } from "./iowq";
+import { iowqCancel, iowqInterrupt, iowqRunning } from "./iowq";
 import { pollCancel } from "./poll";
 import { fixedFile } from "./rsrc";
 import { timeoutCancel } from "./timeout";
-import { CANCEL_IOWQ, CANCEL_LTIMEOUT, CANCEL_POLL, CANCEL_TIMEOUT, IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_FIXED_FILE, Req, RingCtx, setFail, setRes } from "./types";
+import { CANCEL_IOWQ, CANCEL_LTIMEOUT, CANCEL_POLL, CANCEL_RUNNING, CANCEL_TIMEOUT, IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_FIXED_FILE, Req, RingCtx, setFail, setRes } from "./types";
 
 export const CANCEL_FLAG_USERDATA: u32 = IORING_ASYNC_CANCEL_USERDATA;
 const CANCEL_FLAGS: u32 = 0x3f;
@@ -43,10 +43,10 @@ export function asyncCancel(req: Req): i32 {
   } else if (flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) {
     ret = 0; // how many were cancelled
     while (tryCancel(req.ctx, flags, req.cmd_addr, file, req.cmd_len) == 0) ret++;
-    if (runningMatches(flags, req.cmd_addr, file, req.cmd_len)) ret++;
+    if (runningMatches(req.ctx, flags, req.cmd_addr, file, req.cmd_len)) ret++;
   } else {
     ret = tryCancel(req.ctx, flags, req.cmd_addr, file, req.cmd_len);
-    if (ret == -ENOENT && runningMatches(flags, req.cmd_addr, file, req.cmd_len)) ret = -EALREADY;
+    if (ret == -ENOENT && runningMatches(req.ctx, flags, req.cmd_addr, file, req.cmd_len)) ret = -EALREADY;
   }
   trace(TRACE_RING, TR_IO_URING_CANCEL, changetype<usize>(req), req.cmd_addr, ret as u32, 0);
   if (ret < 0) setFail(req);
@@ -62,8 +62,12 @@ export function asyncCancel(req: Req): i32 {
   return !byData || req.user_data == data;
 }
 
-/** Is a worker just running a match? It is too late for that one; it may be the cancel request itself. */
-function runningMatches(flags: u32, data: u64, file: usize, opcode: u32): bool {
+/**
+ * Is a worker just running a match? It is too late for that one (it may be the cancel request itself), but a worker that
+ * sleeps is interrupted.
+ */
+function runningMatches(ctx: RingCtx, flags: u32, data: u64, file: usize, opcode: u32): bool {
+  if (cancelKind(ctx, CANCEL_RUNNING, flags, data, file, opcode)) return true;
   const running = iowqRunning();
   return running != changetype<Req>(0) && matches(running, flags, data, file, opcode);
 }
@@ -89,6 +93,7 @@ function cancelOne(req: Req): void {
   switch (req.on_cancel) {
     case CANCEL_IOWQ: iowqCancel(req); return;
     case CANCEL_POLL: pollCancel(req); return;
+    case CANCEL_RUNNING: iowqInterrupt(req); return;
     case CANCEL_TIMEOUT: timeoutCancel(req); return;
   }
 }

@@ -14,7 +14,7 @@ import {
 } from "../abi/uapi";
 import { WAIT_DEFERRED, WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_NOTIFS, WAIT_REQS, WAIT_RING, WAIT_WANTED } from "../abi/wait";
 import { cntInc, nowNs } from "../lib/state";
-import { timersPending } from "../lib/timer";
+import { nextTimerAt, timersPending } from "../lib/timer";
 import { copyFromUser } from "../mm/vma";
 import { current } from "../kernel/task";
 import { FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, sleepStep } from "../kernel/sched";
@@ -27,6 +27,8 @@ import { runLocalWork, runTaskWork } from "./tw";
 import { RingCtx } from "./types";
 
 const ENTER_FLAGS: u32 = 0xff;
+/** From the wake-up of a waiter to its first instruction, ns of virtual time. */
+const WAKE_NS: u64 = 10000;
 const SCRATCH_ARG: usize = 0x11500;
 
 /** Number of SQEs consumed, or (nothing submitted) 0 or -errno of the wait. */
@@ -94,8 +96,18 @@ function cqringWait(ctx: RingCtx, fd: i32, min: u32, deadline: u64): i32 {
     }
     if (step == SLEEP_NEVER || (deadline == FOREVER && nowNs() > horizon)) return waitForEver(ctx, fd, min);
     runWork(ctx, min);
+    if (cqEventsUser(ctx) >= min) wakeUpLate(ctx, min);
   }
   return 0;
+}
+
+/** A woken waiter is not running yet: what the other CPU does in the meantime happens first. */
+function wakeUpLate(ctx: RingCtx, min: u32): void {
+  const until = nowNs() + WAKE_NS;
+  while (timersPending() && nextTimerAt() <= until) {
+    sleepStep(until);
+    runWork(ctx, min);
+  }
 }
 
 function waitForEver(ctx: RingCtx, fd: i32, min: u32): i32 {

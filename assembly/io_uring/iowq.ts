@@ -5,22 +5,26 @@
 // A worker's request is counted (REQ_F_REFCOUNT): one reference is the worker's, one the completion's. The CQE is posted by
 // the worker itself, except on rings whose CQ only the submitter may touch (DEFER_TASKRUN): there by task work.
 // Cleanup and freeing are always the submitter's.  Spec: send-zc.md 2.3, 2.6.
-import { EAGAIN, EBADF, ECANCELED } from "../abi/errno";
+import { EAGAIN, ECANCELED } from "../abi/errno";
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
 import { S_IOWQ_HEAD, S_IOWQ_RUNNING, S_IOWQ_TIMER, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace } from "../lib/trace";
+import { filePoll } from "../fs/file";
+import { WaitEntry, waitAdd, waitEntryFree, waitEntryNew } from "../kernel/wait";
+import { POLLERR_MASK, POLLHUP_MASK, POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
 import { cqCommit, fillCqe } from "./cq";
-import { OP_NEEDS_FILE, OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
+import { OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
 import { APOLL_OK, armPoll } from "./poll";
 import { deferFailed, findNext, freeLater, taskComplete } from "./req";
 import { issueSqe } from "./submit";
 import { armLinkTimeout, flushTimeouts, prepLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  CANCEL_IOWQ, IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_ISSUE_SKIP_COMPLETE, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_LINK_FLAGS, Req,
+  CANCEL_IOWQ, CANCEL_RUNNING, IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP,
+  REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_IOWQ, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_LINK_FLAGS, Req,
   ReqList, cancelListAdd, cancelListDel, reqListAdd,
 } from "./types";
 
@@ -102,7 +106,9 @@ function workerTurn(arg: usize): void {
 
 /** One request; returns the next of its chain, which the same worker continues with. */
 function work(req: Req): Req {
-  if (req.flags & REQ_F_REFCOUNT) {
+  if (req.flags & REQ_F_IOWQ) { // wakes up inside of it
+    req.flags &= ~REQ_F_IOWQ;
+  } else if (req.flags & REQ_F_REFCOUNT) {
     req.refs++;
   } else {
     req.flags |= REQ_F_REFCOUNT;
@@ -111,7 +117,7 @@ function work(req: Req): Req {
   store<u32>(S_IOWQ_RUNNING, changetype<usize>(req) as u32);
   issue(req);
   store<u32>(S_IOWQ_RUNNING, 0);
-  if (--req.refs) return changetype<Req>(0);
+  if (req.flags & REQ_F_IOWQ || --req.refs) return changetype<Req>(0);
   const next = req.flags & REQ_LINK_FLAGS ? findNext(req) : changetype<Req>(0);
   freeLater(req);
   return next;
@@ -122,32 +128,53 @@ function issue(req: Req): void {
   if (timeout) armLinkTimeout(timeout);
   let flags = IO_URING_F_UNLOCKED;
   // A forced-async request of a pollable file is tried without waiting first, and waits in poll, not in a worker.
-  let poll = (req.flags & REQ_F_FORCE_ASYNC) != 0 && (opFlags(req.opcode) & (OP_POLLIN | OP_POLLOUT)) != 0;
-  if (poll) flags |= IO_URING_F_NONBLOCK;
-  for (;;) {
-    const ret = issueSqe(req, flags);
-    if (!ret) {
-      completePost(req);
-      return;
-    }
-    if (ret == IOU_ISSUE_SKIP_COMPLETE) return;
+  if (req.flags & REQ_F_FORCE_ASYNC && opFlags(req.opcode) & (OP_POLLIN | OP_POLLOUT)) {
+    const ret = issueSqe(req, flags | IO_URING_F_NONBLOCK);
     if (ret != -EAGAIN || req.flags & REQ_F_NOWAIT) {
-      queueFail(req, ret);
+      finish(req, ret);
       return;
     }
-    // A simulated worker cannot block the machine: what would block in it waits in poll as well.
     if (armPoll(req) == APOLL_OK) return;
-    if (!poll && !req.file) {
-      queueFail(req, -EBADF);
-      return;
-    }
-    poll = false;
-    flags &= ~IO_URING_F_NONBLOCK;
-    if (!(opFlags(req.opcode) & OP_NEEDS_FILE) || !req.file.wq) {
-      queueFail(req, -EAGAIN);
-      return;
-    }
   }
+  finish(req, issueSqe(req, flags));
+}
+
+function finish(req: Req, ret: i32): void {
+  if (!ret) completePost(req);
+  else if (ret == IOU_WOULD_SLEEP) sleep(req);
+  else if (ret != IOU_ISSUE_SKIP_COMPLETE) queueFail(req, ret);
+}
+
+/** The worker sleeps in the request until its file wakes it; then it has a turn again. */
+function sleep(req: Req): void {
+  const mask = POLLERR_MASK | POLLHUP_MASK | (opFlags(req.opcode) & OP_POLLIN ? POLLIN_MASK : POLLOUT_MASK);
+  const entry = waitEntryNew(workerWake.index, changetype<usize>(req), mask);
+  if (!entry || !req.file.wq) {
+    queueFail(req, -EAGAIN);
+    return;
+  }
+  req.flags |= REQ_F_IOWQ;
+  req.poll_entry = entry;
+  cancelListAdd(req, CANCEL_RUNNING);
+  waitAdd(req.file.wq, entry);
+  filePoll(req.file); // says that a writer waits for room
+}
+
+function workerWake(entry: WaitEntry, mask: u32): void { resume(changetype<Req>(entry.arg)); }
+
+function resume(req: Req): void {
+  waitEntryFree(req.poll_entry);
+  req.poll_entry = changetype<WaitEntry>(0);
+  cancelListDel(req);
+  reqListAdd(queue(), req);
+  const t = workerTimer();
+  if (!timerArmed(t)) timerArmIn(t, NEXT_NS);
+}
+
+/** A signal for the worker that sleeps in `req`: it ends with EINTR, or with what it got done. */
+export function iowqInterrupt(req: Req): void {
+  req.flags |= REQ_F_CANCELLED;
+  resume(req);
 }
 
 /** io_req_complete_post(): the worker posts the CQE, or leaves it to task work where the CQ has one owner. */

@@ -1,7 +1,7 @@
 // NOP, CLOSE, SHUTDOWN.
 import { EAGAIN, EBADF, EINVAL, ENOTSOCK } from "../abi/errno";
 import { SQE_OFF_ADDR, SQE_OFF_BUF_INDEX, SQE_OFF_FD, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF } from "../abi/uapi";
-import { FILE_RING, FILE_SOCKET, File, fdClose } from "../fs/file";
+import { FILE_RING, FILE_SOCKET, File, fdTake, fputLater } from "../fs/file";
 import { FD_MAX, fdSlot } from "../kernel/task";
 import { sockShutdown } from "../net/socket";
 import { Sock } from "../net/sock";
@@ -46,7 +46,8 @@ export function closeIssue(req: Req): i32 {
   } else {
     const fd = req.fd as u32;
     const f = fd < FD_MAX ? changetype<File>(load<u32>(fdSlot(req.task, fd)) as usize) : changetype<File>(0);
-    ret = !f || f.kind == FILE_RING ? -EBADF : fdClose(req.task, req.fd);
+    ret = !f || f.kind == FILE_RING ? -EBADF : 0;
+    if (!ret) fputLater(fdTake(req.task, req.fd));
   }
   if (ret < 0) setFail(req);
   setRes(req, ret, 0);

@@ -1,13 +1,15 @@
 // SEND and SENDMSG, and what all sends share: import of address, buffer and message, the retry rules, the result.
 //
 // Spec: send-zc.md 2.2-2.4; bug-history A06, A10, A11, A15, A25.
+import { NOT_MODELLED_FORM } from "../abi/not_modelled";
 import { ASYNC_SIZE } from "../abi/layout";
-import { EAGAIN, EFAULT, EINTR, EINVAL, EMSGSIZE, ENOMEM, ENOTMODELLED, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
+import { EAGAIN, EFAULT, EINTR, EINVAL, EMSGSIZE, ENOMEM, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SOCK_SEQPACKET, SOCK_STREAM, UIO_MAXIOV } from "../abi/socket";
 import {
   IORING_RECVSEND_BUNDLE, IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED, SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR_LEN,
   SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD3,
 } from "../abi/uapi";
+import { notModelled } from "../lib/not_modelled";
 import { nil } from "../lib/state";
 import { chunkAlloc, putPage } from "../mm/page";
 import { accessOk, copyFromUser } from "../mm/vma";
@@ -18,7 +20,7 @@ import { MsgHdr, Sock } from "../net/sock";
 import { sockSendmsg } from "../net/socket";
 import { UbufInfo } from "../net/ubuf_info";
 import { reqAsyncData } from "./req";
-import { IO_URING_F_NONBLOCK, IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, REQ_F_POLLED, Req, reqIter, setFail, setRes } from "./types";
+import { IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_BUFFER_SELECT, REQ_F_CANCELLED, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, REQ_F_POLLED, Req, reqIter, setFail, setRes } from "./types";
 
 export const MSG_INTERNAL: u32 = 0x8000000 | 0x10000 | 0x100000 | 0x80000; // stripped from the user's flags
 
@@ -61,7 +63,7 @@ export function sendPrep(req: Req, sqe: usize): i32 {
   const err = prepCommon(req, sqe);
   if (err) return err;
   if (req.zc_flags & IORING_RECVSEND_BUNDLE && !(req.flags & REQ_F_BUFFER_SELECT)) return -EINVAL;
-  if (req.flags & REQ_F_BUFFER_SELECT) return -ENOTMODELLED;
+  if (req.flags & REQ_F_BUFFER_SELECT) return notModelled(NOT_MODELLED_FORM | req.opcode);
   return sendSetup(req, sqe);
 }
 
@@ -158,6 +160,14 @@ export function sendMsg(req: Req, flags: u32, ubuf: UbufInfo, managed: u32): i32
   return (flags & MSG_WAITALL) != 0 && (sk.type == SOCK_STREAM || sk.type == SOCK_SEQPACKET);
 }
 
+/** A blocking issue finds no room or data: the worker sleeps, unless a cancellation has interrupted it. */
+export function sleepOrIntr(req: Req): i32 {
+  if (!(req.flags & REQ_F_CANCELLED)) return IOU_WOULD_SLEEP;
+  setFail(req);
+  setRes(req, sendResult(req, -EINTR), 0);
+  return IOU_COMPLETE;
+}
+
 /** POLL_FIRST: the first issue goes straight to poll. */
 @inline export function pollFirst(req: Req): bool {
   return (req.zc_flags & IORING_RECVSEND_POLL_FIRST) != 0 && (req.flags & REQ_F_POLLED) == 0;
@@ -173,10 +183,12 @@ export function sendIssue(req: Req, issueFlags: u32): i32 {
   let ret = sendMsg(req, flags, nil<UbufInfo>(), 0);
   if (!ret) ret = sendCall(sk);
   if (ret < minRet) {
-    if (ret == -EAGAIN && issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
-    if (ret > 0 && netRetry(sk, flags)) {
+    if (ret == -EAGAIN) {
+      if (issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
+      if (!(flags & MSG_DONTWAIT)) return sleepOrIntr(req);
+    } else if (ret > 0 && netRetry(sk, flags)) {
       req.done_io += ret;
-      return -EAGAIN;
+      return issueFlags & IO_URING_F_NONBLOCK ? -EAGAIN : IOU_WOULD_SLEEP;
     }
     if (ret == -ERESTARTSYS) ret = -EINTR;
     setFail(req);

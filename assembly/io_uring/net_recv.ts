@@ -1,10 +1,12 @@
 // RECV and RECVMSG, single shot into the buffer of the SQE. Multishot and provided buffers are not modelled yet.
-import { EAGAIN, EINTR, EINVAL, EFAULT, EMSGSIZE, ENOMEM, ENOTMODELLED, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
+import { NOT_MODELLED_FORM } from "../abi/not_modelled";
+import { EAGAIN, EINTR, EINVAL, EFAULT, EMSGSIZE, ENOMEM, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
 import { MAX_RW_COUNT, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_TRUNC, MSG_WAITALL, UIO_MAXIOV } from "../abi/socket";
 import {
   IORING_CQE_F_SOCK_NONEMPTY, IORING_OP_RECVMSG, IORING_RECVSEND_BUNDLE, IORING_RECVSEND_POLL_FIRST, IORING_RECV_MULTISHOT, SQE_OFF_ADDR, SQE_OFF_ADDR2,
   SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS,
 } from "../abi/uapi";
+import { notModelled } from "../lib/not_modelled";
 import { accessOk } from "../mm/vma";
 import { FILE_SOCKET } from "../fs/file";
 import { iterUbuf } from "../net/iov_iter";
@@ -12,8 +14,8 @@ import { copyMsghdr, exportMsghdr, msgInit } from "../net/msg_import";
 import { SCRATCH_MSG, SCRATCH_NAME } from "../net/scratch";
 import { MsgHdr, Sock } from "../net/sock";
 import { sockRecvmsg } from "../net/socket";
-import { netRetry, pollFirst, sendAlloc, sendResult, setupVec, userMsg } from "./net";
-import { IO_URING_F_NONBLOCK, IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_NOWAIT, Req, reqIter, setFail, setRes } from "./types";
+import { netRetry, pollFirst, sendAlloc, sendResult, setupVec, sleepOrIntr, userMsg } from "./net";
+import { IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_BUFFER_SELECT, REQ_F_NOWAIT, Req, reqIter, setFail, setRes } from "./types";
 
 const RECVMSG_FLAGS: u32 = IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT | IORING_RECVSEND_BUNDLE;
 
@@ -26,7 +28,7 @@ function prepCommon(req: Req, sqe: usize): i32 {
   if (req.msg_flags & MSG_DONTWAIT) req.flags |= REQ_F_NOWAIT;
   if (req.zc_flags & IORING_RECV_MULTISHOT && (!(req.flags & REQ_F_BUFFER_SELECT) || req.msg_flags & MSG_WAITALL)) return -EINVAL;
   if (req.zc_flags & IORING_RECVSEND_BUNDLE && req.opcode == IORING_OP_RECVMSG) return -EINVAL;
-  if (req.flags & REQ_F_BUFFER_SELECT) return -ENOTMODELLED;
+  if (req.flags & REQ_F_BUFFER_SELECT) return notModelled(NOT_MODELLED_FORM | req.opcode);
   return 0;
 }
 
@@ -84,10 +86,12 @@ function receive(req: Req, sk: Sock, msg: MsgHdr, issueFlags: u32): i32 {
     if (err) ret = err;
   }
   if (ret < minRet) {
-    if (ret == -EAGAIN && issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
-    if (ret > 0 && netRetry(sk, flags)) {
+    if (ret == -EAGAIN) {
+      if (issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
+      if (!(flags & MSG_DONTWAIT)) return sleepOrIntr(req);
+    } else if (ret > 0 && netRetry(sk, flags)) {
       req.done_io += ret;
-      return -EAGAIN;
+      return issueFlags & IO_URING_F_NONBLOCK ? -EAGAIN : IOU_WOULD_SLEEP;
     }
     if (ret == -ERESTARTSYS) ret = -EINTR;
     setFail(req);

@@ -5,7 +5,7 @@
 //
 // Inline issue flushes the notification itself, so a request that got to the protocol has its notification queued before
 // its own completion is freed; every other way to the end flushes in cleanup, after the CQE was posted (2.3, A03, A12).
-import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTMODELLED, ENOTSOCK, EOPNOTSUPP, ERESTARTSYS } from "../abi/errno";
+import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, EOPNOTSUPP, ERESTARTSYS } from "../abi/errno";
 import { PAGE_SHIFT } from "../abi/layout";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_ZEROCOPY } from "../abi/socket";
 import {
@@ -18,13 +18,13 @@ import { FILE_SOCKET } from "../fs/file";
 import { ITER_BVEC, iterVec, kvecBase, kvecLen } from "../net/iov_iter";
 import { SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
 import {
-  netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup,
+  netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup, sleepOrIntr,
 } from "./net";
 import { allocNotif, notifFlush } from "./notif";
 import { bufNode, nodeCovers } from "./rsrc";
 import { nodeGet } from "./rsrc_node";
 import {
-  IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, REQ_F_CQE_SKIP, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail,
+  IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_CQE_SKIP, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail,
   setRes,
 } from "./types";
 
@@ -155,11 +155,16 @@ function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
   let ret = sendMsg(req, flags, reqUarg(req.notif), managed);
   if (!ret) ret = sendCall(sk);
   if (ret < minRet) {
-    if (ret == -EAGAIN && issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
-    if (ret == -ENOTMODELLED) return ret;
-    if (ret > 0 && netRetry(sk, flags)) {
+    if (ret == -EAGAIN) {
+      if (issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
+      if (!(flags & MSG_DONTWAIT)) {
+        ret = sleepOrIntr(req);
+        if (!ret) req.cflags = IORING_CQE_F_MORE;
+        return ret;
+      }
+    } else if (ret > 0 && netRetry(sk, flags)) {
       req.done_io += ret;
-      return -EAGAIN;
+      return issueFlags & IO_URING_F_NONBLOCK ? -EAGAIN : IOU_WOULD_SLEEP;
     }
     if (ret == -ERESTARTSYS) ret = -EINTR;
     setFail(req);

@@ -3,9 +3,11 @@
 //
 // Waking and cancelling only queue task work; what to do is decided there, by looking at the file again.
 // Spec: send-zc.md 2.3, 2.4, 2.9.
-import { ECANCELED, EINVAL, ENOTMODELLED } from "../abi/errno";
+import { NOT_MODELLED_FORM } from "../abi/not_modelled";
+import { ECANCELED, EINVAL } from "../abi/errno";
 import { SQE_OFF_ADDR, SQE_OFF_BUF_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_POLL32_EVENTS } from "../abi/uapi";
 import { TR_IO_URING_POLL_ARM, TR_IO_URING_POLL_WAKE, TRACE_RING } from "../abi/trace";
+import { notModelled } from "../lib/not_modelled";
 import { nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { filePoll } from "../fs/file";
@@ -109,7 +111,7 @@ function pollTaskFunc(req: Req): void {
 
 export function pollAddPrep(req: Req, sqe: usize): i32 {
   if (load<u16>(sqe, SQE_OFF_BUF_INDEX) || load<u64>(sqe, SQE_OFF_OFF) || load<u64>(sqe, SQE_OFF_ADDR)) return -EINVAL;
-  if (load<u32>(sqe, SQE_OFF_LEN)) return -ENOTMODELLED; // multishot, level-triggered
+  if (load<u32>(sqe, SQE_OFF_LEN)) return notModelled(NOT_MODELLED_FORM | req.opcode); // multishot, level-triggered
   req.msg_flags = load<u32>(sqe, SQE_OFF_POLL32_EVENTS);
   return 0;
 }

@@ -1,19 +1,17 @@
 // io_uring_register(2). What 6.18 has and this emulator does not ends the run with "not modelled".
-import { EBADF, EBADFD, EFAULT, EINVAL, ENOTMODELLED, EOPNOTSUPP, EEXIST } from "../abi/errno";
+import { NOT_MODELLED_REGISTER } from "../abi/not_modelled";
+import { EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP, EEXIST } from "../abi/errno";
 import {
   IORING_OP_LAST, IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PROBE,
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
-import { S_NOT_MODELLED } from "../lib/state";
+import { notModelled } from "../lib/not_modelled";
 import { PROT_WRITE, userSpan } from "../mm/vma";
 import { current } from "../kernel/task";
 import { FILE_RING, fdFile } from "../fs/file";
 import { registerBuffers, registerFiles, unregisterBuffers, unregisterFiles } from "./rsrc";
 import { RingCtx } from "./types";
-
-/** S_NOT_MODELLED: register opcodes are told from SQE opcodes by this bit. */
-const NOT_MODELLED_REGISTER: u32 = 0x100;
 
 export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
   if (opcode >= IORING_REGISTER_LAST) return -EINVAL;
@@ -30,8 +28,7 @@ export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
     case IORING_REGISTER_ENABLE_RINGS: return arg || nr ? -EINVAL : enableRings(ctx);
     case IORING_REGISTER_PROBE: return !arg || nr > 256 ? -EINVAL : probe(arg, nr);
     default:
-      store<u32>(S_NOT_MODELLED, NOT_MODELLED_REGISTER | opcode);
-      return -ENOTMODELLED;
+      return notModelled(NOT_MODELLED_REGISTER | opcode);
   }
 }
 

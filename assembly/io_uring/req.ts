@@ -10,7 +10,7 @@ import { TR_IO_URING_FAIL_LINK, TRACE_RING } from "../abi/trace";
 import { DEBUG } from "../lib/bug";
 import { cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
-import { File, fput } from "../fs/file";
+import { File, fputLater } from "../fs/file";
 import { WaitEntry } from "../kernel/wait";
 import { cqCommit, fillCqe } from "./cq";
 import { queueDeferred } from "./drain";
@@ -109,7 +109,7 @@ const SLOW: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_A
 /** Returns the object. Every hold that is left on it goes: file, resource node, async data, the ring's count. */
 @inline export function reqFree(req: Req): void {
   const ctx = req.ctx;
-  if (req.file) fput(req.file);
+  if (req.file) fputLater(req.file);
   if (req.buf_node) nodePut(req.buf_node);
   if (req.async_data) freeAsyncData(req);
   ctx.nr_req_allocated--;

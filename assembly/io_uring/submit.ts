@@ -7,13 +7,15 @@
 // release after the batch, when the SQEs may be reused.
 //
 // Spec: send-zc.md 2.2 A, 2.3, 2.8; bug-history B01.
+import { NOT_MODELLED_OP } from "../abi/not_modelled";
 import { EAGAIN, EBADF, ECANCELED, EINVAL, ENOTMODELLED, EOPNOTSUPP } from "../abi/errno";
 import {
   IORING_OP_LAST, IORING_SETUP_IOPOLL, IORING_SETUP_SUBMIT_ALL, RING_OFF_SQ_DROPPED, RING_OFF_SQ_HEAD, RING_OFF_SQ_TAIL, SQE_OFF_BUF_INDEX,
   SQE_OFF_FD, SQE_OFF_IOPRIO, SQE_OFF_OPCODE, SQE_OFF_PERSONALITY, SQE_OFF_USER_DATA,
 } from "../abi/uapi";
 import { TR_IO_URING_ISSUE, TR_IO_URING_ISSUE_RET, TR_IO_URING_SUBMIT_REQ, TRACE_RING } from "../abi/trace";
-import { S_NOT_MODELLED, nil } from "../lib/state";
+import { notModelled } from "../lib/not_modelled";
+import { nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { FD_MAX, fdSlot } from "../kernel/task";
 import { File, fget } from "../fs/file";
@@ -86,7 +88,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
 /** Preps one SQE and issues it or adds it to its chain. 0, or the error that ends a batch without SUBMIT_ALL. */
 function submitSqe(ctx: RingCtx, req: Req, sqe: usize): i32 {
   const err = initReq(ctx, req, sqe);
-  if (err) return err == -ENOTMODELLED ? notModelled(req) : submitFailInit(ctx, req, err);
+  if (err) return err == -ENOTMODELLED ? err : submitFailInit(ctx, req, err);
   trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
   if (ctx.link_head) {
     ctx.link_last.link = req;
@@ -111,12 +113,6 @@ function submitSqe(ctx: RingCtx, req: Req, sqe: usize): i32 {
   return 0;
 }
 
-function notModelled(req: Req): i32 {
-  store<u32>(S_NOT_MODELLED, req.opcode);
-  reqFree(req);
-  return -ENOTMODELLED;
-}
-
 /** io_init_req(): the generic checks A1-A7, then the opcode's prep. 0 or -errno. */
 @inline function initReq(ctx: RingCtx, req: Req, sqe: usize): i32 {
   const opcode = load<u8>(sqe, SQE_OFF_OPCODE) as u32, flags = load<u8>(sqe, 1) as u32;
@@ -136,7 +132,7 @@ function notModelled(req: Req): i32 {
   if (load<u16>(sqe, SQE_OFF_IOPRIO) && !(def & OP_IOPRIO)) return -EINVAL;
   if (ctx.flags & IORING_SETUP_IOPOLL && !(def & OP_IOPOLL)) return -EINVAL;
   if (load<u16>(sqe, SQE_OFF_PERSONALITY)) return -EINVAL; // none can be registered
-  if (!(def & OP_MODELLED)) return -ENOTMODELLED;
+  if (!(def & OP_MODELLED)) return notModelled(NOT_MODELLED_OP | opcode);
   req.fd = load<i32>(sqe, SQE_OFF_FD);
   req.buf_index = load<u16>(sqe, SQE_OFF_BUF_INDEX) as u32;
   return opPrep(req, sqe);

@@ -2,12 +2,14 @@
 //
 // Request fields used: cmd_addr = time in ns, cmd_len = completion count, done_io = CQ position when armed, msg_flags =
 // IORING_TIMEOUT_*, big0 = Timer, nd_head = the request that a LINK_TIMEOUT guards.
-import { ECANCELED, EINVAL, ENOMEM, ENOTMODELLED, ETIME } from "../abi/errno";
+import { NOT_MODELLED_FORM } from "../abi/not_modelled";
+import { ECANCELED, EINVAL, ENOMEM, ETIME } from "../abi/errno";
 import {
   IORING_OP_LINK_TIMEOUT, IORING_TIMEOUT_ABS, IORING_TIMEOUT_BOOTTIME, IORING_TIMEOUT_ETIME_SUCCESS, IORING_TIMEOUT_MULTISHOT,
   IORING_TIMEOUT_REALTIME, SQE_OFF_ADDR, SQE_OFF_ADDR3, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_PAD2,
   SQE_OFF_TIMEOUT_FLAGS,
 } from "../abi/uapi";
+import { notModelled } from "../lib/not_modelled";
 import { nil, nowNs } from "../lib/state";
 import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
 import { copyFromUser } from "../mm/vma";
@@ -45,7 +47,7 @@ function prep(req: Req, sqe: usize, isLink: bool): i32 {
   if (flags & IORING_TIMEOUT_MULTISHOT && flags & IORING_TIMEOUT_ABS) return -EINVAL;
   const err = importTimespec(load<u64>(sqe, SQE_OFF_ADDR));
   if (err) return err;
-  if (flags & (IORING_TIMEOUT_MULTISHOT | IORING_TIMEOUT_REALTIME)) return -ENOTMODELLED;
+  if (flags & (IORING_TIMEOUT_MULTISHOT | IORING_TIMEOUT_REALTIME)) return notModelled(NOT_MODELLED_FORM | req.opcode);
   req.msg_flags = flags;
   req.cmd_addr = load<u64>(SCRATCH_TS);
   req.cmd_len = off;

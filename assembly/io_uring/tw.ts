@@ -9,9 +9,10 @@
 // Spec: send-zc.md 2.6, 6.2.
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS } from "../abi/uapi";
 import { TR_IO_URING_TASK_ADD, TR_IO_URING_TASK_WORK_RUN, TRACE_CTX_TASK_WORK, TRACE_RING } from "../abi/trace";
-import { S_TRACE_CTX } from "../lib/state";
+import { S_FPUT_LIST, S_TRACE_CTX } from "../lib/state";
 import { trace } from "../lib/trace";
 import { Task, current } from "../kernel/task";
+import { runFputs } from "../fs/file";
 import { submitFlushCompletions } from "./req";
 import { ringExitKick, ringHold, ringPut } from "./ring";
 import { sqpollKick } from "./sqpoll";
@@ -66,9 +67,12 @@ function runBatch(list: ReqList): u32 {
 /** Task work of the current task, until none is left. Called on the way out of every system call and while sleeping. */
 export function runTaskWork(): void {
   const t = current();
-  if (!t.tw_head || t.tw_running) return;
+  if (t.tw_running || !(t.tw_head | load<u32>(S_FPUT_LIST))) return;
   t.tw_running = 1;
-  while (t.tw_head) runBatch(taskList(t));
+  while (t.tw_head | load<u32>(S_FPUT_LIST)) {
+    runFputs();
+    if (t.tw_head) runBatch(taskList(t));
+  }
   t.tw_running = 0;
 }
 

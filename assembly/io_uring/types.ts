@@ -105,8 +105,8 @@ export const REQ_F_ARM_LTIMEOUT: u32 = 0x4000; // a LINK_TIMEOUT follows
 export const REQ_F_LINK_TIMEOUT: u32 = 0x8000; // its timer is armed
 export const REQ_F_NOTIF: u32 = 0x10000; // this io_kiocb is a notification
 export const REQ_F_POSTED: u32 = 0x20000; // its CQE was posted (debug check I1)
-export const REQ_F_IOWQ: u32 = 0x40000; // queued in io-wq, not started
-export const REQ_F_CANCELLED: u32 = 0x80000; // io-wq item that must fail
+export const REQ_F_IOWQ: u32 = 0x40000; // a worker has started it and sleeps
+export const REQ_F_CANCELLED: u32 = 0x80000; // a signal interrupts the worker that sleeps in it
 export const REQ_LINK_FLAGS: u32 = 0xc;
 
 @unmanaged @final export class Req {
@@ -168,6 +168,7 @@ export const CANCEL_POLL: u32 = 1;
 export const CANCEL_TIMEOUT: u32 = 2;
 export const CANCEL_IOWQ: u32 = 3;
 export const CANCEL_LTIMEOUT: u32 = 4;
+export const CANCEL_RUNNING: u32 = 5; // a worker sleeps in it
 
 export function cancelListAdd(req: Req, kind: u32): void {
   const ctx = req.ctx;
@@ -196,6 +197,7 @@ export const IO_URING_F_UNLOCKED: u32 = 4; // io-wq worker
 // Results of issue() besides -errno.
 export const IOU_COMPLETE: i32 = 0; // res and cflags are set, post the CQE
 export const IOU_ISSUE_SKIP_COMPLETE: i32 = -529; // it will complete later
+export const IOU_WOULD_SLEEP: i32 = -531; // a worker would sleep here until the file is ready, then go on
 
 @inline export function setRes(req: Req, res: i32, cflags: u32): void { req.res = res; req.cflags = cflags; }
 /** req_set_fail(): the chain behind breaks, and a skipped CQE is posted after all (while its links' are not). */

@@ -55,6 +55,7 @@ export const S_HOOK_UDP_ERR: usize = STATE_BASE + 0x14c; // (skb, quoted transpo
 export const S_HOOK_TCP_ERR: usize = STATE_BASE + 0x150; // the same for TCP
 export const S_UDP_PORT_NEXT: usize = STATE_BASE + 0x154;
 export const S_FORWARDING: usize = STATE_BASE + 0x158; // one bit per namespace: net.ipv4.ip_forward
+export const S_ICMP_PEERS: usize = STATE_BASE + 0x15c; // hosts that ICMP errors were sent to (net/icmp.ts)
 export const S_LO_TABLE: usize = STATE_BASE + 0x200; // u32 per namespace: its lo
 export const S_UDP_CORK: usize = STATE_BASE + 0x180; // IpCork of the datagram that is built in one call
 export const S_UDP_HASH: usize = STATE_BASE + 0xc00; // 256 chains of UDP sockets by local port
@@ -62,6 +63,7 @@ export const S_IOWQ_HEAD: usize = STATE_BASE + 208; // io-wq: queued requests (R
 export const S_IOWQ_TIMER: usize = STATE_BASE + 216; // the worker's next turn
 export const S_USER_FREE: usize = STATE_BASE + 224; // no page below this one can be handed out by mmap()
 export const S_IOWQ_RUNNING: usize = STATE_BASE + 228; // request that a worker is issuing
+export const S_FPUT_LIST: usize = STATE_BASE + 232; // files to be released on the way out of the kernel
 export const S_RING_ID: usize = STATE_BASE + 220;
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
 export const SYSCALL_SCRATCH: usize = 0x14000;

@@ -3,16 +3,18 @@
 // A received error is handed to the protocol of the packet that it quotes, through the hooks S_HOOK_UDP_ERR and
 // S_HOOK_TCP_ERR: (skb, quoted transport header, errno) => void.
 import { ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENETUNREACH, ENOPROTOOPT, EOPNOTSUPP } from "../abi/errno";
+import { SMALL_SIZE } from "../abi/layout";
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from "../abi/socket";
 import { REF_DROPPED, REF_READ } from "../abi/trace";
 import { csumFold } from "../lib/csum";
-import { S_HOOK_TCP_ERR, S_HOOK_UDP_ERR } from "../lib/state";
+import { POOL_SMALL, poolAlloc } from "../lib/pool";
+import { S_HOOK_TCP_ERR, S_HOOK_UDP_ERR, S_ICMP_PEERS, nowNs } from "../lib/state";
 import { pageFragRefill, pageFragTake } from "../mm/page";
 import { NetDevice } from "./dev";
 import { IP_HLEN, IP_OFFSET, ipDaddr, ipFragOff, ipHeaderLen, ipProtocol, ipSaddr } from "./ip";
 import { skbChecksum } from "./checksum";
 import { ipSendReply } from "./ip_output";
-import { isLocalAddr } from "./route";
+import { fibLookup, isLocalAddr } from "./route";
 import { CHECKSUM_NONE, SKB_HEADROOM, SKB_OVERHEAD, SkBuff, allocSkb, kfreeSkb, skbCopyBits, skbFillPage, skbHeadlen } from "./skbuff";
 
 export const ICMP_ECHOREPLY: u32 = 0;
@@ -43,6 +45,8 @@ export function icmpSend(skb: SkBuff, type: u32, code: u32, info: u32): void {
     const type = load<u8>(iph + ihl);
     if (type != ICMP_ECHO && type != ICMP_ECHOREPLY) return;
   }
+  const dev = changetype<NetDevice>(skb.dev), saddr = ipSaddr(iph), daddr = ipDaddr(iph);
+  if (!allowed(dev.ns, saddr)) return;
   const quote = have < QUOTE_MAX ? have : QUOTE_MAX;
   const n = allocSkb(SKB_HEADROOM, SKB_OVERHEAD + quote);
   if (!n) return;
@@ -68,9 +72,47 @@ export function icmpSend(skb: SkBuff, type: u32, code: u32, info: u32): void {
   skb.data += headroom;
   skb.len -= headroom;
   finish(n);
-  const dev = changetype<NetDevice>(skb.dev);
-  const daddr = ipDaddr(iph);
-  ipSendReply(dev.ns, isLocalAddr(dev.ns, daddr) ? daddr : 0, ipSaddr(iph), n, IPPROTO_ICMP);
+  ipSendReply(dev.ns, isLocalAddr(dev.ns, daddr) ? daddr : 0, saddr, n, IPPROTO_ICMP);
+}
+
+/** A host that errors were sent to, and how many more may be. */
+@unmanaged @final class IcmpPeer {
+  pad: u32;
+  next: IcmpPeer;
+  ns: u32;
+  addr: u32;
+  tokens: u64; // ns; one message costs ICMP_INTERVAL
+  last: u64; // when tokens was right
+}
+if (offsetof<IcmpPeer>() > SMALL_SIZE) ERROR("IcmpPeer does not fit its pool");
+
+/** icmp_ratelimit of 1000 ms, and the messages that may go out at once. */
+const ICMP_INTERVAL: u64 = 1000000000;
+const ICMP_BURST: u64 = 6;
+
+/** icmpv4_xrlim_allow(): errors to one host are limited, unless they never leave this one. */
+function allowed(ns: u32, addr: u32): bool {
+  const route = fibLookup(ns, addr, 0);
+  if (!route || route.out.loopback) return true;
+  let p = changetype<IcmpPeer>(load<u32>(S_ICMP_PEERS) as usize);
+  while (p && (p.ns != ns || p.addr != addr)) p = p.next;
+  const now = nowNs(), full = ICMP_INTERVAL * ICMP_BURST;
+  if (!p) {
+    p = changetype<IcmpPeer>(poolAlloc(POOL_SMALL));
+    if (!p) return true;
+    p.ns = ns;
+    p.addr = addr;
+    p.tokens = full;
+    p.last = now;
+    p.next = changetype<IcmpPeer>(load<u32>(S_ICMP_PEERS) as usize);
+    store<u32>(S_ICMP_PEERS, changetype<usize>(p) as u32);
+  }
+  const tokens = p.tokens + (now - p.last);
+  p.tokens = tokens < full ? tokens : full;
+  p.last = now;
+  if (p.tokens < ICMP_INTERVAL) return false;
+  p.tokens -= ICMP_INTERVAL;
+  return true;
 }
 
 function finish(n: SkBuff): void {

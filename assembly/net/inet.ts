@@ -1,13 +1,14 @@
 // AF_INET as a family: which protocol a socket(2) call gets, struct sockaddr_in, bind, connect, listen, accept and names,
 // as far as TCP and UDP share them. man: ip(7), tcp(7), udp(7).
 import {
-  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOCKADDR_IN_OFF_ADDR,
-  SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE,
+  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW,
+  SOCK_STREAM, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE,
 } from "../abi/socket";
 import {
   EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPERM, EPROTONOSUPPORT,
   ESOCKTNOSUPPORT,
 } from "../abi/errno";
+import { notModelled } from "../lib/not_modelled";
 import { current } from "../kernel/task";
 import { SOCK_F_BOUND, Sock, sockError } from "./sock";
 import { SS_CONNECTED, SS_CONNECTING, SS_UNCONNECTED, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
@@ -19,7 +20,9 @@ import { udpConnect, udpDisconnect, udpInitSock } from "./udp";
 import { udpGetPort } from "./udp_port";
 
 const ECONNABORTED: i32 = 103;
+const IPPROTO_MPTCP: i32 = 262;
 const IPPROTO_MAX: i32 = 263;
+const SOCK_PACKET: u32 = 10; // what AF_PACKET was called before Linux 2.2
 const PROT_SOCK: u32 = 1024; // first port that needs no privilege (net.ipv4.ip_unprivileged_port_start)
 const SOMAXCONN: u32 = 4096;
 
@@ -37,8 +40,15 @@ export function sinSet(sin: usize, addr: u32, port: u32): void {
 /** The protocol number that socket(AF_INET, type, protocol) selects, or -errno. */
 export function inetProtocol(type: u32, protocol: i32): i32 {
   if (protocol < 0 || protocol >= IPPROTO_MAX) return -EINVAL;
-  if (type == SOCK_STREAM) return protocol == IPPROTO_IP || protocol == IPPROTO_TCP ? IPPROTO_TCP : -EPROTONOSUPPORT;
-  if (type == SOCK_DGRAM) return protocol == IPPROTO_IP || protocol == IPPROTO_UDP ? IPPROTO_UDP : -EPROTONOSUPPORT;
+  if (type == SOCK_STREAM) {
+    if (protocol == IPPROTO_MPTCP) return notModelled(protocol);
+    return protocol == IPPROTO_IP || protocol == IPPROTO_TCP ? IPPROTO_TCP : -EPROTONOSUPPORT;
+  }
+  if (type == SOCK_DGRAM) {
+    if (protocol == IPPROTO_ICMP || protocol == IPPROTO_UDPLITE) return notModelled(protocol);
+    return protocol == IPPROTO_IP || protocol == IPPROTO_UDP ? IPPROTO_UDP : -EPROTONOSUPPORT;
+  }
+  if (type == SOCK_PACKET) return notModelled(type);
   if (type != SOCK_RAW) return -ESOCKTNOSUPPORT;
   if (protocol == IPPROTO_IP) return -EPROTONOSUPPORT;
   return current().privileged ? protocol : -EPERM;

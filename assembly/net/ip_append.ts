@@ -105,6 +105,7 @@ export function ipAppendData(sk: Sock, cork: IpCork, msg: MsgHdr, payload: u32, 
       if (!zc) {
         msgZerocopyMarkCopied(uarg);
         cntAdd(CNT_COPIED_ZC, payload);
+        if (tail) extraRef = attach(tail, uarg, extraRef);
       }
     } else {
       zc = false;
@@ -142,14 +143,7 @@ export function ipAppendData(sk: Sock, cork: IpCork, msg: MsgHdr, payload: u32, 
       if (cork.tail) cork.tail.next = fresh;
       else cork.head = fresh;
       cork.tail = fresh;
-      if (uarg) {
-        if (extraRef) {
-          skbZcopyInit(fresh, uarg);
-          extraRef = false;
-        } else {
-          skbZcopySet(fresh, uarg, REF_SKB);
-        }
-      }
+      if (uarg) extraRef = attach(fresh, uarg, extraRef);
       if (gap) {
         err = moveGap(skb, fresh, gap);
         if (err) break;
@@ -170,6 +164,16 @@ export function ipAppendData(sk: Sock, cork: IpCork, msg: MsgHdr, payload: u32, 
   return err;
 }
 
+/** Makes `skb` carry `uarg`, with the spare reference if there is one. Whether that is still to spend. */
+function attach(skb: SkBuff, uarg: UbufInfo, spare: bool): bool {
+  if (!spare || skbZcopy(skb)) {
+    skbZcopySet(skb, uarg, REF_SKB);
+    return spare;
+  }
+  skbZcopyInit(skb, uarg);
+  return false;
+}
+
 function noteCopied(uarg: UbufInfo, payload: u32, why: u32): void {
   cntAdd(CNT_COPIED_ZC, payload);
   trace(TRACE_ZC, TR_UBUF_COPY, changetype<usize>(uarg), uarg.user_data, 0, why);
@@ -177,7 +181,7 @@ function noteCopied(uarg: UbufInfo, payload: u32, why: u32): void {
 
 /** sock_alloc_send_skb() and, for followers of a first fragment, sock_wmalloc(): may this socket have one more skb? */
 @inline function sockCheckAlloc(sk: Sock, first: bool): i32 {
-  if (!first) return sk.wmem_alloc <= sk.sndbuf << 1 ? 0 : -ENOBUFS;
+  if (!first) return sk.wmem_alloc < sk.sndbuf << 1 ? 0 : -ENOBUFS;
   if (sk.err) return sockError(sk);
   if (sk.shutdown & SHUTDOWN_SEND) return -EPIPE;
   if (sk.wmem_alloc < sk.sndbuf) return 0;

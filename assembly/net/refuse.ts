@@ -1,12 +1,14 @@
 // Sockets that exist, can be polled and closed, and carry nothing: raw IP, netlink, vsock. A program that only checks how
 // io_uring answers on them (-EOPNOTSUPP for zero copy) gets the same answers as on Linux; one that really talks through
 // them is told that this is not modelled.
-import { AF_INET, AF_VSOCK } from "../abi/socket";
-import { EAGAIN, EDESTADDRREQ, ENOTCONN, ENOTMODELLED, EPIPE } from "../abi/errno";
-import { S_NOT_MODELLED } from "../lib/state";
+import { AF_INET, AF_NETLINK, AF_VSOCK, POLLOUT, POLLWRNORM } from "../abi/socket";
+import { EAGAIN, EDESTADDRREQ, ENOTCONN, EOPNOTSUPP, EPIPE } from "../abi/errno";
+import { notModelled } from "../lib/not_modelled";
 import { MsgHdr, POLLERR_MASK, POLLOUT_MASK, SHUTDOWN_SEND, Sock, sockError, sockPut } from "./sock";
 import { TCP_CLOSE } from "./tcp_states";
-import { POLLHUP, POLLOUT, POLLWRNORM } from "../abi/socket";
+
+const NETLINK_ADDR_SIZE: i32 = 12;
+const VSOCK_ADDR_SIZE: i32 = 16;
 
 export function refuseInitSock(sk: Sock): i32 {
   sk.state = TCP_CLOSE;
@@ -16,12 +18,6 @@ export function refuseInitSock(sk: Sock): i32 {
   sk.op_release = refuseRelease.index;
   sk.op_shutdown = refuseShutdown.index;
   return 0;
-}
-
-/** What the last -ENOTMODELLED was about: the socket family. */
-export function notModelled(what: u32): i32 {
-  store<u32>(S_NOT_MODELLED, what);
-  return -ENOTMODELLED;
 }
 
 function refuseSendmsg(sk: Sock, msg: MsgHdr): i32 {
@@ -38,10 +34,19 @@ function refuseRecvmsg(sk: Sock, msg: MsgHdr): i32 {
 }
 
 function refusePoll(sk: Sock): u32 {
-  if (sk.family == AF_VSOCK) return POLLOUT | POLLWRNORM | POLLHUP;
+  if (sk.family == AF_VSOCK) return POLLOUT | POLLWRNORM;
   return POLLOUT_MASK | (sk.err ? POLLERR_MASK : 0);
 }
 
-function refuseShutdown(sk: Sock, how: u32): i32 { return -ENOTCONN; }
+function refuseShutdown(sk: Sock, how: u32): i32 { return sk.family == AF_NETLINK ? -EOPNOTSUPP : -ENOTCONN; }
 
 function refuseRelease(sk: Sock): void { sockPut(sk); }
+
+/** getsockname(2) of a socket that was never bound: length of what it writes to `to`. */
+export function refuseGetname(sk: Sock, to: usize): i32 {
+  memory.fill(to, 0, VSOCK_ADDR_SIZE);
+  store<u16>(to, sk.family as u16);
+  if (sk.family != AF_VSOCK) return NETLINK_ADDR_SIZE;
+  store<u64>(to, u64.MAX_VALUE, 4); // any port, any context
+  return VSOCK_ADDR_SIZE;
+}

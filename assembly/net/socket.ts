@@ -5,26 +5,28 @@
 // A socket is a Sock behind a File. The File holds one reference, which op_release drops (at once, or when the protocol is
 // done with the connection); whoever calls into a socket holds the File meanwhile.
 import {
-  AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, MSG_ERRQUEUE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW,
-  SOCK_SEQPACKET, SOCK_STREAM, SOCK_TYPE_MASK,
+  AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, MSG_ERRQUEUE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW,
+  SOCK_SEQPACKET, SOCK_STREAM,
 } from "../abi/socket";
 import {
-  EAFNOSUPPORT, EINVAL, ENFILE, ENOMEM, ENOTCONN, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
+  EAFNOSUPPORT, EINVAL, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
 } from "../abi/errno";
 import { nil } from "../lib/state";
 import { current } from "../kernel/task";
-import { FILE_SOCKET, File, O_NONBLOCK, fileNew } from "../fs/file";
+import { FILE_SOCKET, File, fileNew } from "../fs/file";
 import { errqueuePurge, recvErrqueue } from "./errqueue";
 import { inetAccept, inetBind, inetConnect, inetGetname, inetInitSock, inetListen, inetProtocol } from "./inet";
 import { packetBind, packetGetname, packetInitSock } from "./packet";
-import { notModelled, refuseInitSock } from "./refuse";
+import { notModelled } from "../lib/not_modelled";
+import { refuseGetname, refuseInitSock } from "./refuse";
 import { MsgHdr, SOCK_F_DEAD, Sock, skAlloc, sockWq } from "./sock";
 import { unixAccept, unixConnect, unixGetname, unixInitSock, unixListen, unixPair } from "./unix";
 import { unixBind } from "./unix_name";
 
 const AF_MAX: u32 = 46;
 const SOCK_MAX: u32 = 11;
-const SOCK_SEQPACKET_VSOCK: u32 = SOCK_SEQPACKET;
+/** The netlink families of a small kernel: route, sock_diag, uevent and a few more. */
+const NETLINK_PROTOCOLS: u32 = 0x19ed5;
 
 // Making -----------------------------------------------------------------------------------------------------------------
 
@@ -44,12 +46,13 @@ export function sockCreate(domain: u32, type: u32, protocol: i32): i32 {
     proto &= 0xffff;
   } else if (domain == AF_NETLINK) {
     if (type != SOCK_RAW && type != SOCK_DGRAM) return -ESOCKTNOSUPPORT;
-    if (protocol < 0 || protocol >= 32) return -EPROTONOSUPPORT;
+    if (protocol < 0 || protocol >= 32 || !(NETLINK_PROTOCOLS & (1 << protocol))) return -EPROTONOSUPPORT;
   } else if (domain == AF_VSOCK) {
     if (protocol && protocol != (AF_VSOCK as i32)) return -EPROTONOSUPPORT;
-    if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_SEQPACKET_VSOCK) return -ESOCKTNOSUPPORT;
+    if (type == SOCK_DGRAM) return -ENODEV; // there is no transport for it
+    if (type != SOCK_STREAM && type != SOCK_SEQPACKET) return -ESOCKTNOSUPPORT;
   } else {
-    return -EAFNOSUPPORT; // AF_INET6 included: there is no IPv6 here
+    return -EAFNOSUPPORT; // AF_INET6 (10) included: there is no IPv6 here
   }
   if (proto < 0) return proto;
   const sk = skAlloc(domain, type, proto as u32, current().netns);
@@ -145,14 +148,14 @@ export function sockConnect(sk: Sock, addr: usize, len: u32): i32 {
 export function sockListen(sk: Sock, backlog: i32): i32 {
   if (sk.family == AF_INET) return inetListen(sk, backlog);
   if (sk.family == AF_UNIX) return unixListen(sk, backlog);
-  return sk.family == AF_VSOCK ? notModelled(sk.family) : -EOPNOTSUPP;
+  return sk.family == AF_VSOCK ? -EINVAL : -EOPNOTSUPP; // an unbound one cannot listen
 }
 
 /** A connected socket without a file, as its address; -EAGAIN when there is none, -errno. */
 export function sockAccept(sk: Sock): i32 {
   if (sk.family == AF_INET) return inetAccept(sk);
   if (sk.family == AF_UNIX) return unixAccept(sk);
-  return sk.family == AF_VSOCK ? notModelled(sk.family) : -EOPNOTSUPP;
+  return sk.family == AF_VSOCK ? -EINVAL : -EOPNOTSUPP;
 }
 
 /** The socket's own or its peer's address at `to` (128 bytes): length, or -errno. */
@@ -160,5 +163,5 @@ export function sockGetname(sk: Sock, to: usize, peer: bool): i32 {
   if (sk.family == AF_INET) return inetGetname(sk, to, peer);
   if (sk.family == AF_UNIX) return unixGetname(sk, to, peer);
   if (sk.family == AF_PACKET) return peer ? -EOPNOTSUPP : packetGetname(sk, to);
-  return peer ? -ENOTCONN : notModelled(sk.family);
+  return peer ? -ENOTCONN : refuseGetname(sk, to);
 }

@@ -13,7 +13,7 @@ import { wakeUp } from "../kernel/wait";
 import { current } from "../kernel/task";
 import { copyFromUser, copyToUser } from "../mm/vma";
 import { packetSetsockopt } from "./packet";
-import { notModelled } from "./refuse";
+import { notModelled } from "../lib/not_modelled";
 import { SCRATCH_WORDS } from "./scratch";
 import {
   POLLOUT_MASK, SK_MEM_MAX, SOCK_F_LINGER, SOCK_F_RCVBUF_LOCK, SOCK_F_REUSEADDR, SOCK_F_SNDBUF_LOCK, SOCK_F_ZEROCOPY, SOCK_MIN_RCVBUF,
@@ -24,6 +24,9 @@ import { TCP_LISTEN } from "./tcp_states";
 
 const EDOM: i32 = 33;
 const SO_DEBUG: i32 = 1;
+const SO_BSDCOMPAT: i32 = 14;
+const SO_PASSCRED: i32 = 16;
+const SO_PEERCRED: i32 = 17;
 const SOL_PACKET: i32 = 263;
 const TIMEVAL_SIZE: u32 = 16;
 const INT_MAX: u32 = 0x7fffffff;
@@ -75,7 +78,10 @@ export function sockSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: 
     case SO_LINGER:
       return setLinger(sk, uval, len);
     case SO_RCVLOWAT:
+      if (sk.protocol == IPPROTO_TCP && val != 1) return notModelled(SO_RCVLOWAT);
       sk.rcvlowat = val < 0 ? INT_MAX : val ? val : 1;
+      return 0;
+    case SO_BSDCOMPAT:
       return 0;
     case SO_RCVTIMEO:
     case SO_SNDTIMEO:
@@ -91,7 +97,31 @@ export function sockSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: 
     case SO_MAX_PACING_RATE:
       return notModelled(name);
     default:
-      return -ENOPROTOOPT;
+      return isSettable(name) ? notModelled(name) : -ENOPROTOOPT;
+  }
+}
+
+// What Linux 6.18 knows and this machine does not. Numbers without an option, or with one that can only be read (set) or
+// only be set (get), are -ENOPROTOOPT there too.
+const SO_LAST: i32 = 84;
+function isSettable(name: i32): bool {
+  if (name < SO_PASSCRED || name > SO_LAST) return false;
+  switch (name) {
+    case SO_PEERCRED: case SO_SNDLOWAT: case 22: case 23: case 24: case 28: case SO_ACCEPTCONN: case 31: case SO_PROTOCOL: case SO_DOMAIN:
+    case 48: case 54: case SO_MEMINFO: case 56: case 57: case 58: case 59: case 71: case 77: case 78: case 79: case 81:
+      return false;
+    default:
+      return true;
+  }
+}
+function isGettable(name: i32): bool {
+  if (name < SO_PASSCRED || name > SO_LAST) return false;
+  switch (name) {
+    case 22: case 23: case 24: case 27: case SO_SNDBUFFORCE: case SO_RCVBUFFORCE: case 50: case 51: case 52: case 53: case 54: case 58:
+    case 68: case 70: case 78: case 79: case 80: case 81: case 84:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -194,7 +224,7 @@ function getValue(sk: Sock, name: i32): i32 {
     case SO_SNDBUF: val = sk.sndbuf; break;
     case SO_RCVBUF: val = sk.rcvbuf; break;
     case SO_REUSEADDR: val = ((sk.flags & SOCK_F_REUSEADDR) != 0) as u32; break;
-    case SO_REUSEPORT: val = 0; break;
+    case SO_REUSEPORT: case SO_BSDCOMPAT: val = 0; break;
     case SO_PRIORITY: val = sk.priority; break;
     case SO_MARK: val = sk.sk_mark; break;
     case SO_RCVLOWAT: val = sk.rcvlowat ? sk.rcvlowat : 1; break;
@@ -203,7 +233,7 @@ function getValue(sk: Sock, name: i32): i32 {
     case SO_RCVTIMEO: return getTimeout(sk.rcvtimeo);
     case SO_SNDTIMEO: return getTimeout(sk.sndtimeo);
     default:
-      if (!bit) return -ENOPROTOOPT;
+      if (!bit) return isGettable(name) ? notModelled(name) : -ENOPROTOOPT;
       val = ((sk.opts & bit) != 0) as u32;
   }
   store<u32>(SCRATCH_WORDS, val);

@@ -4,7 +4,7 @@ import {
 } from "../abi/socket";
 import { EFAULT, EINVAL, ENOPROTOOPT } from "../abi/errno";
 import { copyFromUser } from "../mm/vma";
-import { notModelled } from "./refuse";
+import { notModelled } from "../lib/not_modelled";
 import { SCRATCH_WORDS } from "./scratch";
 import { Sock } from "./sock";
 import { sockoptOut } from "./sockopt";

@@ -130,11 +130,14 @@ function eventDataRecv(sk: Sock, skb: SkBuff): void {
 
 // Queues ------------------------------------------------------------------------------------------------------------
 
-/** skb_try_coalesce(): appends the frags of `from` to `to`, which nobody else may share. */
-function tryCoalesce(sk: Sock, to: SkBuff, from: SkBuff, charged: bool): bool {
-  if (from.seq != to.end_seq || skbCloned(to) || skbHeadlen(from) || (to.tcp_flags & TH_FIN)) return false;
+/**
+ * skb_try_coalesce(): appends the frags of `from` to `to`, which nobody else may share. The truesize that `to` gains, less
+ * the bookkeeping that is saved; -1 if they cannot be joined. `from` is the caller's to free.
+ */
+export function coalesce(to: SkBuff, from: SkBuff): i32 {
+  if (skbCloned(to) || skbHeadlen(from)) return -1;
   const ts = to.shinfo, fs = from.shinfo;
-  if (ts.nr_frags + fs.nr_frags > MAX_SKB_FRAGS) return false;
+  if (ts.nr_frags + fs.nr_frags > MAX_SKB_FRAGS) return -1;
   const shared = skbCloned(from);
   for (let i: u32 = 0; i < fs.nr_frags; i++) {
     skbFillPage(ts, fragAddr(fs, i), fragSize(fs, i));
@@ -146,20 +149,25 @@ function tryCoalesce(sk: Sock, to: SkBuff, from: SkBuff, charged: bool): bool {
   to.len += from.len;
   to.data_len += from.len;
   to.truesize += delta;
-  if (charged) {
-    sk.rmem_alloc += delta;
-    memCharge(sk, delta);
-  }
   to.end_seq = from.end_seq;
-  to.ack_seq = from.ack_seq;
   to.tcp_flags |= from.tcp_flags;
+  return delta as i32;
+}
+
+/** tcp_try_coalesce(): the same for skbs of a receive queue, where `to` is charged to the socket. */
+function tryCoalesce(sk: Sock, to: SkBuff, from: SkBuff): bool {
+  if (from.seq != to.end_seq || to.tcp_flags & TH_FIN) return false;
+  const delta = coalesce(to, from);
+  if (delta < 0) return false;
+  sk.rmem_alloc += delta as u32;
+  memCharge(sk, delta as u32);
   return true;
 }
 
 /** tcp_queue_rcv(): true if the skb was merged and is the caller's to free. */
 function queueRcv(sk: Sock, skb: SkBuff): bool {
   const q = receiveQueue(sk), tail = q.last;
-  const eaten: bool = tail ? tryCoalesce(sk, tail, skb, true) : false;
+  const eaten: bool = tail ? tryCoalesce(sk, tail, skb) : false;
   sk.rcv_nxt = skb.end_seq;
   if (!eaten) {
     skbQueueTail(q, skb);
@@ -273,7 +281,7 @@ function outOfOrder(sk: Sock, skb: SkBuff): void {
     drop(skb); // nothing new in it
     return;
   }
-  if (at && tryCoalesce(sk, at, skb, true)) {
+  if (at && tryCoalesce(sk, at, skb)) {
     growWindow(sk, skb, true);
     kfreeSkb(skb, REF_READ);
     removeCovered(q, at);
@@ -305,7 +313,7 @@ function oooToReceive(sk: Sock): void {
     const fin = skb.tcp_flags & TH_FIN, tail = rq.last;
     sk.rcv_nxt = skb.end_seq;
     // Charged already: merging moves the charge from one skb to the other, less the bookkeeping that is saved.
-    if (tail && tryCoalesce(sk, tail, skb, true)) kfreeSkb(skb, REF_READ);
+    if (tail && tryCoalesce(sk, tail, skb)) kfreeSkb(skb, REF_READ);
     else skbQueueTail(rq, skb);
     if (fin) {
       tcpFin(sk);

@@ -8,7 +8,7 @@ import { TCP_LISTEN } from "./tcp_states";
 
 const EHASH_BUCKETS: u32 = 256;
 const LHASH_BUCKETS: u32 = 64;
-const EHASH: usize = STATE_BASE + 0x1400; // u32 per chain
+const EHASH: usize = STATE_BASE + 0x1800; // u32 per chain
 const LHASH: usize = EHASH + ((EHASH_BUCKETS as usize) << 2);
 /** Other words of TCP in the machine state. */
 export const S_TCP_TW_COUNT: usize = LHASH + ((LHASH_BUCKETS as usize) << 2); // sockets in TIME_WAIT

@@ -1,16 +1,17 @@
 // TCP over IPv4: from a packet to its socket, and answers for packets that have none.
-import { REF_DROPPED } from "../abi/trace";
+import { REF_DROPPED, REF_READ } from "../abi/trace";
 import { nil } from "../lib/state";
-import { SkBuff, kfreeSkb } from "./skbuff";
+import { SkBuff, kfreeSkb, skbPull, skbPush } from "./skbuff";
 import { SOCK_F_OWNED, Sock, backlogQueue, skAddBacklog, skErrorReport, sockHold, sockPut } from "./sock";
 import { TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT } from "./tcp_states";
 import { NetDevice } from "./dev";
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED } from "./icmp";
-import { TH_ACK, TH_FIN, TH_PSH, TH_RST, TH_SYN, after, before } from "./tcp_defs";
+import { TH_ACK, TH_FIN, TH_RST, TH_SYN, TH_URG, after, before } from "./tcp_defs";
 import { lookupEstablished, lookupListener } from "./tcp_hash";
 import { segHeaderLen, segLen, segWindow, tcpParse, thDport, thSport } from "./tcp_parse";
 import { stateIn, tcpAbortWith } from "./tcp_sock";
 import { sendReset } from "./tcp_xmit";
+import { coalesce } from "./tcp_data";
 import { connRequest } from "./tcp_conn";
 import { tcpDoRcv } from "./tcp_input";
 import { timeWaitRcv } from "./tcp_timewait";
@@ -58,13 +59,10 @@ function listenRcv(sk: Sock, skb: SkBuff): void {
   sockPut(sk);
 }
 
-/** tcp_add_backlog(): a system call holds the socket. Bare ACKs in a row become one. */
+/** tcp_add_backlog(): a system call holds the socket. What follows on the last segment joins it. */
 function addBacklog(sk: Sock, skb: SkBuff): void {
   const tail = backlogQueue(sk).last;
-  if (tail && mergeAck(tail, skb)) {
-    kfreeSkb(skb, REF_DROPPED);
-    return;
-  }
+  if (tail && joinBacklog(sk, tail, skb)) return;
   const limit = ((sk.rcvbuf as u64) << 1) + ((sk.sndbuf >> 1) as u64) + 65536;
   if ((sk.backlog_len as u64) + (skb.truesize as u64) > limit) {
     kfreeSkb(skb, REF_DROPPED);
@@ -74,15 +72,29 @@ function addBacklog(sk: Sock, skb: SkBuff): void {
   skAddBacklog(sk, skb);
 }
 
-function mergeAck(tail: SkBuff, skb: SkBuff): bool {
-  if (segLen(tail) || segLen(skb) || tail.seq != skb.seq || before(skb.ack_seq, tail.ack_seq)) return false;
-  if ((tail.tcp_flags & ~TH_PSH) != TH_ACK || (skb.tcp_flags & ~TH_PSH) != TH_ACK) return false;
+function joinBacklog(sk: Sock, tail: SkBuff, skb: SkBuff): bool {
+  if (tail.end_seq != skb.seq || (tail.tcp_flags | skb.tcp_flags) & (TH_SYN | TH_RST | TH_URG)) return false;
+  if (!(tail.tcp_flags & skb.tcp_flags & TH_ACK)) return false;
   // The options have to be the same, timestamps included.
-  if (segHeaderLen(tail) != segHeaderLen(skb) || tail.cb1 != skb.cb1 || tail.cb2 != skb.cb2) return false;
-  tail.ack_seq = skb.ack_seq;
-  tail.cb0 = (tail.cb0 & ~0xffff) | segWindow(skb);
+  const hlen = segHeaderLen(skb);
+  if (segHeaderLen(tail) != hlen || tail.cb1 != skb.cb1 || tail.cb2 != skb.cb2) return false;
+  const size = segmentSize(skb), tailSize = segmentSize(tail);
+  skbPull(skb, hlen);
+  const delta = coalesce(tail, skb);
+  if (delta < 0) {
+    skbPush(skb, hlen);
+    return false;
+  }
+  tail.shinfo.gso_size = size > tailSize ? size : tailSize; // for the estimate of the peer's segment size
+  sk.backlog_len += delta as u32;
+  if (!before(skb.ack_seq, tail.ack_seq)) {
+    tail.ack_seq = skb.ack_seq;
+    tail.cb0 = (tail.cb0 & ~0xffff) | segWindow(skb);
+  }
+  kfreeSkb(skb, REF_READ);
   return true;
 }
+@inline function segmentSize(skb: SkBuff): u32 { return skb.shinfo.gso_size ? skb.shinfo.gso_size : segLen(skb); }
 
 /** tcp_v4_err(): an ICMP error about a segment that this host sent; `th` is the quoted header. */
 export function tcpV4Err(skb: SkBuff, th: usize, err: i32): void {

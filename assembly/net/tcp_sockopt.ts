@@ -3,7 +3,7 @@ import { EINVAL, ENOPROTOOPT } from "../abi/errno";
 import { TCP_CORK, TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK, TCP_USER_TIMEOUT } from "../abi/socket";
 import { Sock, lockSock } from "./sock";
 import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN } from "./tcp_states";
-import { notModelled } from "./refuse";
+import { notModelled } from "../lib/not_modelled";
 import { TCP_MIN_MSS, TCP_NAGLE_CORK, TCP_NAGLE_OFF, TCP_NAGLE_PUSH, TCP_SF_QUICKACK } from "./tcp_defs";
 import { ackScheduled, stateIn, tcpUnlock } from "./tcp_sock";
 import { pushPendingFrames } from "./tcp_output";

@@ -334,7 +334,8 @@ function udpPoll(sk: Sock): u32 {
   if (sk.shutdown & SHUTDOWN_RCV) mask |= POLLRDHUP | POLLIN | POLLRDNORM;
   if ((sk.shutdown & (SHUTDOWN_RCV | SHUTDOWN_SEND)) == (SHUTDOWN_RCV | SHUTDOWN_SEND)) mask |= POLLHUP;
   if (receiveQueue(sk).first) mask |= POLLIN | POLLRDNORM;
-  if (sk.wmem_alloc < sk.sndbuf >> 1) mask |= POLLOUT | POLLWRNORM | POLLWRBAND;
+  // sock_writeable(). The count of Linux begins at one, for the socket itself.
+  if (sk.wmem_alloc + 1 < sk.sndbuf >> 1) mask |= POLLOUT | POLLWRNORM | POLLWRBAND;
   else sk.flags |= SOCK_F_NOSPACE;
   return mask;
 }

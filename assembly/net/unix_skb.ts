@@ -13,7 +13,7 @@ import { bugOn } from "../lib/bug";
 import { POOL_ASYNC, poolFree } from "../lib/pool";
 import { wakeUp } from "../kernel/wait";
 import { CMSG_END, cmsgFirst, cmsgLevel, cmsgNext, cmsgOk, cmsgType } from "./msg_import";
-import { notModelled } from "./refuse";
+import { notModelled } from "../lib/not_modelled";
 import { SkBuff, allocSkb } from "./skbuff";
 import { MsgHdr, POLLOUT_MASK, SHUTDOWN_SEND, SOCK_F_NOSPACE, Sock, sockError, sockPut, sockWfree, sockWq } from "./sock";
 import { TCP_LISTEN } from "./tcp_states";

@@ -5,10 +5,10 @@ import { EAGAIN, EFAULT, EINVAL, EISCONN, ENOBUFS, ENOTCONN, EOPNOTSUPP, EPIPE }
 import { REF_ABORTED, REF_READ } from "../abi/trace";
 import { cntAdd } from "../lib/state";
 import { iterRevert } from "./iov_iter";
-import { notModelled } from "./refuse";
+import { notModelled } from "../lib/not_modelled";
 import { skbCopyFromIter, skbCopyToIter } from "./skb_iter";
 import { kfreeSkb } from "./skbuff";
-import { skbQueueTail, skbUnlink } from "./skb_queue";
+import { SkbQueue, skbQueueTail, skbUnlink } from "./skb_queue";
 import { MsgHdr, SHUTDOWN_RCV, SHUTDOWN_SEND, SOCK_F_DEAD, Sock, receiveQueue, skDataReady, sockError } from "./sock";
 import { TCP_ESTABLISHED } from "./tcp_states";
 import { SKB_MAX_HEAD, UNIX_SKB_FRAGS_SIZE, pageAlign, unixAllocSkb, unixScmSend, unixSendRoom } from "./unix_skb";
@@ -99,7 +99,15 @@ export function unixStreamRecvmsg(sk: Sock, msg: MsgHdr): i32 {
     kfreeSkb(skb, REF_READ);
     skb = q.first;
   } while (it.count);
+  msg.inq = unixInq(q);
   return copied as i32;
+}
+
+/** Bytes left to read: what SO_INQ reports, and io_uring's F_SOCK_NONEMPTY. */
+function unixInq(q: SkbQueue): u32 {
+  let n: u32 = 0;
+  for (let skb = q.first; skb; skb = skb.next) n += skb.len - skb.cb0;
+  return n;
 }
 
 /** Bytes that satisfy a receive of `len`: sock_rcvlowat(). */

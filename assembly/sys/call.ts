@@ -8,6 +8,7 @@
 import { WAIT_REPORT_BASE } from "../abi/layout";
 import { WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_SIZE, WAIT_WANTED } from "../abi/wait";
 import { EAGAIN, EWAITFOREVER } from "../abi/errno";
+import { notModelledPending, notModelledTake } from "../lib/not_modelled";
 import { S_HOOK_TASK_WORK, nowNs } from "../lib/state";
 import { timersPending } from "../lib/timer";
 import { FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, sleepStep } from "../kernel/sched";
@@ -20,6 +21,7 @@ import { FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, sleepStep } from ".
 /** Every system call returns through here. */
 @inline export function sysReturn(ret: i32): i32 {
   runTaskWorkHook();
+  if (notModelledPending()) return notModelledTake();
   return ret;
 }
 

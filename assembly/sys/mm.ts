@@ -3,7 +3,7 @@ import { EBADF, ENODEV } from "../abi/errno";
 import { FILE_MEM, FILE_RING, fdFile } from "../fs/file";
 import { ringMmap } from "../io_uring/ring_mem";
 import { vmMap, vmProtect, vmUnmap } from "../mm/vma";
-import { notModelled } from "../net/refuse";
+import { notModelled } from "../lib/not_modelled";
 import { sysReturn } from "./call";
 
 /** Anonymous memory (fd -1), or a part of a ring at the offset IORING_OFF_*. Address, or -errno. */

@@ -4,7 +4,7 @@ import { AF_INET, AF_UNIX, SOCK_TYPE_MASK } from "../abi/socket";
 import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL, ENFILE, ENOTSOCK, EWAITFOREVER } from "../abi/errno";
 import { WAIT_ACCEPT, WAIT_CONNECT } from "../abi/wait";
 import { nil, nowNs } from "../lib/state";
-import { copyToUser } from "../mm/vma";
+import { userWritable } from "../mm/vma";
 import { current } from "../kernel/task";
 import { FILE_SOCKET, File, O_NONBLOCK, fdClose, fdFile, fdInstall, fget, fput } from "../fs/file";
 import { inetConnectDone, inetConnectPending } from "../net/inet";
@@ -51,6 +51,7 @@ export function sys_socketpair(domain: u32, type: u32, protocol: i32, fds: usize
 function socketpair(domain: u32, type: u32, protocol: i32, fds: usize): i32 {
   const flags = type & ~SOCK_TYPE_MASK;
   if (sockFlagsCheck(flags)) return -EINVAL;
+  if (userWritable(fds as u64, 8)) return -EFAULT;
   const err = sockPair(domain, type & SOCK_TYPE_MASK, protocol, SCRATCH_WORDS);
   if (err) return err;
   const second = changetype<Sock>(load<u32>(SCRATCH_WORDS, 4) as usize);
@@ -64,12 +65,9 @@ function socketpair(domain: u32, type: u32, protocol: i32, fds: usize): i32 {
     fdClose(current(), a);
     return b;
   }
-  store<i32>(SCRATCH_WORDS, a);
-  store<i32>(SCRATCH_WORDS, b, 4);
-  if (!copyToUser(fds as u64, SCRATCH_WORDS, 8)) return 0;
-  fdClose(current(), a);
-  fdClose(current(), b);
-  return -EFAULT;
+  store<i32>(fds, a);
+  store<i32>(fds, b, 4);
+  return 0;
 }
 
 export function sys_bind(fd: i32, addr: usize, len: i32): i32 {

@@ -3,7 +3,7 @@ import { RLIM_INFINITY, RLIMIT_MEMLOCK } from "../abi/socket";
 import { EINVAL, EPERM } from "../abi/errno";
 import { S_MEMLOCK_HARD, S_NS_COUNT } from "../lib/state";
 import { current } from "../kernel/task";
-import { notModelled } from "../net/refuse";
+import { notModelled } from "../lib/not_modelled";
 import { sysReturn } from "./call";
 
 const RLIM_NLIMITS: u32 = 16;

@@ -57,11 +57,17 @@ export function recvWait(fd: i32, f: File, msg: MsgHdr): i32 {
   const sk = changetype<Sock>(f.priv), want = msg.iter.count;
   const ret = sockRecvmsg(sk, msg);
   if (msg.flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) return ret;
-  const more = ret > 0 && msg.flags & MSG_WAITALL && !(msg.flags & MSG_PEEK) && sk.type == SOCK_STREAM && (ret as u32) < want;
-  return ret == -EAGAIN || more ? recvSleep(fd, f, sk, msg, ret, want) : ret;
+  const target = recvTarget(sk, msg, want);
+  return ret == -EAGAIN || (ret > 0 && (ret as u32) < target) ? recvSleep(fd, f, sk, msg, ret, target) : ret;
 }
 
-function recvSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr, ret: i32, want: u32): i32 {
+/** Bytes below which a receive goes on waiting. Only streams put several pieces together, and a peek takes none away. */
+function recvTarget(sk: Sock, msg: MsgHdr, want: u32): u32 {
+  if (sk.type != SOCK_STREAM || msg.flags & MSG_PEEK) return 0;
+  return msg.flags & MSG_WAITALL || sk.rcvlowat > want ? want : sk.rcvlowat;
+}
+
+function recvSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr, ret: i32, target: u32): i32 {
   fget(f);
   let done: u32 = ret > 0 ? ret : 0;
   const started = nowNs(), deadline = deadlineAfter(sk.rcvtimeo);
@@ -77,13 +83,13 @@ function recvSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr, ret: i32, want: u32)
     }
     const slept = sleepMore(deadline, started);
     if (slept) {
-      ret = slept == -EWAITFOREVER ? waitForever(WAIT_RECV, fd, want, done) : done ? (done as i32) : slept;
+      ret = slept == -EWAITFOREVER ? waitForever(WAIT_RECV, fd, target, done) : done ? (done as i32) : slept;
       break;
     }
     ret = sockRecvmsg(sk, msg);
-    if (ret > 0 && sk.type == SOCK_STREAM && msg.flags & MSG_WAITALL && !(msg.flags & MSG_PEEK)) {
+    if (ret > 0) {
       done += ret;
-      if (done < want) continue;
+      if (done < target) continue;
       ret = done as i32;
       break;
     }

@@ -106,6 +106,8 @@ export interface CoreExports {
   /** Trace ring: address of its header (assembly/abi/trace.ts). */
   trace_ring(): number;
   trace_enable(mask: number): void;
-  /** Ring fd -> notifications and requests still outstanding after close; 0 when the ring is gone. */
+  /** What the last -ENOTMODELLED was about: see assembly/abi/not_modelled.ts. */
+  not_modelled(): number;
+  /** Requests and notifications of closed rings that still exist; 0 when every closed ring is gone. */
   ring_exit_pending(): number;
 }

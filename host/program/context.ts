@@ -1,5 +1,6 @@
 // What a running program has: its machine, its names, the ring it set up last, and where its events go. Every system
 // call goes through call(), which ends the run when a call would wait for ever or is not modelled.
+import { describeNotModelled } from "../core/not_modelled.ts";
 import { ENOTMODELLED, EWAITFOREVER } from "../../assembly/abi/errno.ts";
 import { errnoName } from "../core/errno.ts";
 import type { RingParams } from "../liburing/setup.ts";
@@ -82,7 +83,7 @@ export class RunContext {
   call(syscall: string, result: number, fd = "the task"): number {
     if (result === -EWAITFOREVER)
       throw new RunStopped("waits", describeWait(syscall, readWaitReport(this.machine), fd));
-    if (result === -ENOTMODELLED) this.notModelled(syscall);
+    if (result === -ENOTMODELLED) this.notModelled(describeNotModelled(syscall, this.machine.exports.not_modelled()));
     return result;
   }
 

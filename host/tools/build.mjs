@@ -44,6 +44,8 @@ const common = {
   target: "es2022",
   sourcemap: "linked",
   logLevel: "warning",
+  // Programs that a command brings along (host/cli/demo.ts).
+  loader: { ".zc": "text" },
 };
 const version = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
 const define = { RINGZERO_VERSION: JSON.stringify(version) };

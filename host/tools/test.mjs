@@ -34,6 +34,7 @@ async function bundleTests(sources) {
     target: "es2022",
     sourcemap: "inline",
     logLevel: "warning",
+    loader: { ".zc": "text" },
     external: ["esbuild", "typescript", "assemblyscript", "commander"],
     define: { RINGZERO_VERSION: '"test"', RINGZERO_ROOT: JSON.stringify(root) },
     entryPoints: sources.map((file) => relative(root, file)),

@@ -114,8 +114,8 @@ function whenText(notification: Notification): string {
   const { sent, posted_ns, lastRef, lastNetworkRef, chainedTo, attached, refs } = notification;
   if (posted_ns === undefined) {
     if (lastRef !== undefined)
-      return "is free, but its CQE was never posted: nobody entered the kernel to run task work";
-    return `never came: ${refs} reference${refs === 1 ? " is" : "s are"} still held when the program ends`;
+      return "the buffer is free, but no CQE says so: nobody entered the kernel to run task work";
+    return `not by the end of the program: ${refs} reference${refs === 1 ? " is" : "s are"} still held`;
   }
   const after = sent === undefined ? 0n : posted_ns - sent.time_ns;
   const when = after === 0n ? "right after the send's CQE" : `${duration(after)} after the send's CQE`;
@@ -124,7 +124,7 @@ function whenText(notification: Notification): string {
   if (lastRef === trace.REF_LINKED) return `${when}, because the last notification chained to it was released`;
   if (lastRef !== trace.REF_REQUEST) return `${when}, because ${refBecause(lastRef)}`;
   if (lastNetworkRef !== undefined)
-    return `${when}: nothing held the buffer any more, because ${refBecause(lastNetworkRef)}`;
+    return `${when}: the network had let go before, because ${refBecause(lastNetworkRef)}`;
   return attached ? `${when}: the request was its last holder` : `${when}: no skb ever held the buffer`;
 }
 
@@ -153,5 +153,5 @@ export function explainNotification(notification: Notification): string[] {
 
 /** One change of the reference count, for the column of the timeline. */
 export function describeReference(notification: Notification, before: number, record: TraceRecord): string {
-  return `${notification.label} ${before} -> ${record.b}  ${refShort(record.c)}`;
+  return `${notification.label} ${before} -> ${record.b}  ${refShort(record.c)}${record.b === 0 ? ": free" : ""}`;
 }

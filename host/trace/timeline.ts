@@ -6,83 +6,69 @@ import { resultText } from "../core/errno.ts";
 import { Flows } from "../nic/flows.ts";
 import type { WireFrame } from "../nic/wire.ts";
 import { describeEvent, type ProgramEvent } from "../program/events.ts";
-import type { Step } from "../program/steps.ts";
-import { contextName, type TraceRecord } from "./decode.ts";
+import type { Step, StepOp } from "../program/steps.ts";
+import type { TraceRecord } from "./decode.ts";
 import { describeReference, explainNotification, Notifications } from "./notifications.ts";
+import { type Entry, type Row, Rows } from "./rows.ts";
 import { Wire } from "./wire.ts";
 import { cqeFlags, micros, opcodeText, pollMask, sqeFlags } from "./words.ts";
-
-interface Row {
-  time: string;
-  where: string;
-  ring: string;
-  wire: string;
-  refs: string;
-}
-
-type Entry = Row | { line: string } | { event: string };
 
 /** Collects a run while it happens: steps, events and trace records in their order. */
 export class Timeline {
   readonly allRecords: TraceRecord[] = [];
   readonly notifications = new Notifications();
-  readonly #entries: Entry[] = [];
-  readonly #lines: readonly string[];
+  readonly #rows: Rows;
   readonly #wire: Wire;
+  readonly #lines: readonly string[];
   readonly #flows = new Flows();
+  readonly #quiet: readonly StepOp[];
+  #isQuiet = false;
 
-  /** `lines`: the text of the program. `devices`: their names by index. */
-  constructor(lines: readonly string[], devices: ReadonlyMap<number, string> = new Map()) {
+  /**
+   * `lines`: the text of the program. `devices`: their names by index. `quiet`: operations below which nothing is shown,
+   * for a reader who knows what a handshake looks like.
+   */
+  constructor(
+    lines: readonly string[],
+    devices: ReadonlyMap<number, string> = new Map(),
+    quiet: readonly StepOp[] = [],
+  ) {
     this.#lines = lines;
     this.#wire = new Wire(devices);
+    this.#rows = new Rows(this.#wire);
+    this.#quiet = quiet;
   }
 
   get entries(): readonly Entry[] {
-    return this.#entries;
+    return this.#rows.entries;
   }
 
   step(step: Step): void {
+    this.#isQuiet = this.#quiet.includes(step.op);
     const text = this.#lines[step.line - 1]?.replace(/#.*/, "").trim() ?? step.op;
-    this.#entries.push({ line: `${String(step.line).padStart(2)}  ${text}` });
+    this.#rows.push({ line: `${String(step.line).padStart(2)}  ${text}` });
   }
 
   event(event: ProgramEvent): void {
-    if (event.ev !== "end") this.#entries.push({ event: describeEvent(event).replace(/^\d+ \S+: /, "") });
+    if (event.ev !== "end" && !this.#isQuiet)
+      this.#rows.push({ event: describeEvent(event).replace(/^\d+ \S+: /, "") });
   }
 
   /** A frame on a wire of the host. Only one that does not arrive as it was sent is worth a row: the core saw the others. */
-  frame({ time_ns, from, to, frame, fate }: WireFrame): void {
-    const text = this.#flows.describe(frame);
-    if (fate === "delivered") return;
-    const wire = `${from} -> ${to}: ${text} ${fate}`;
-    this.#entries.push({ time: micros(time_ns), where: "wire", ring: "", wire, refs: "" });
+  frame({ time_ns, frame, fate }: WireFrame): void {
+    const wire = `${fate}: ${this.#flows.describe(frame)}`;
+    if (fate === "delivered" || this.#isQuiet) return;
+    this.#rows.push({ time: micros(time_ns), where: "wire", ring: "", wire, refs: "" });
   }
 
   records(records: readonly TraceRecord[]): void {
     for (const record of records) {
       this.allRecords.push(record);
-      const row = this.#row(record);
-      if (row !== undefined) this.#add(row);
+      const refs = this.#references(record);
+      // A handshake that is not shown still says where its sequence numbers start.
+      if (this.#isQuiet) this.#wire.describe(record);
+      else this.#rows.record(record, { ring: describeRing(record), refs });
     }
-  }
-
-  /** What one thing caused reads better in one row than in three: ring, then wire, then references. */
-  #add(row: Row): void {
-    const last = this.#entries.at(-1);
-    const fits = last !== undefined && "time" in last && last.time === row.time && last.where === row.where;
-    if (fits && isPrepOf(last, row)) this.#entries[this.#entries.length - 1] = { ...row, refs: last.refs };
-    else if (fits && CELLS.every((cell, index) => row[cell] === "" || isEmptyFrom(last, index))) {
-      for (const cell of CELLS) if (row[cell] !== "") last[cell] = row[cell];
-    } else this.#entries.push(row);
-  }
-
-  #row(record: TraceRecord): Row | undefined {
-    const refs = this.#references(record);
-    const ring = describeRing(record);
-    const wire = this.#wire.describe(record);
-    if (ring === undefined && wire === undefined && refs === undefined) return undefined;
-    const where = contextName(record.context);
-    return { time: micros(record.time_ns), where, ring: ring ?? "", wire: wire ?? "", refs: refs ?? "" };
   }
 
   #references(record: TraceRecord): string | undefined {
@@ -99,7 +85,7 @@ export class Timeline {
     if (known === undefined) return undefined;
     if (event === trace.TR_UBUF_GET || event === trace.TR_UBUF_PUT) return describeReference(known, before, record);
     if (event === trace.TR_UBUF_COPY && record.b > 0) return `${known.label} ${record.b} bytes copied`;
-    return event === trace.TR_NOTIF_DONE ? `${known.label} free` : undefined;
+    return undefined;
   }
 }
 
@@ -137,31 +123,27 @@ function describeRing(record: TraceRecord): string | undefined {
   }
 }
 
-const CELLS = ["ring", "wire", "refs"] as const;
-
-/** Whether nothing is in the column `index` of `row` and right of it. */
-function isEmptyFrom(row: Row, index: number): boolean {
-  return CELLS.slice(index).every((cell) => row[cell] === "");
-}
-
-/** A notification is allocated just before the submission that it belongs to is traced. */
-function isPrepOf(last: Row, row: Row): boolean {
-  return last.ring === "" && last.wire === "" && last.refs.includes(" 0 -> 1 ") && row.ring.startsWith("submit ");
-}
-
 const HEADER: Row = { time: "time us", where: "where", ring: "ring", wire: "wire", refs: "references" };
-const COLUMNS = ["where", "ring", "wire", "refs"] as const;
-
 const LINE_MARK = "> ";
+const WIDTH = 120;
+const GAP = 2;
 
 export function renderTimeline(timeline: Timeline): string {
   const rows = timeline.entries.filter((entry): entry is Row => "time" in entry);
   const widest = (pick: (row: Row) => string) => Math.max(...[HEADER, ...rows].map((row) => pick(row).length));
   const timeWidth = widest((row) => row.time);
-  const widths = COLUMNS.map((column) => widest((row) => row[column]));
-  const rowText = (row: Row) => {
-    const cells = COLUMNS.map((column, index) => row[column].padEnd(widths[index]));
-    return `  ${row.time.padStart(timeWidth)}  ${cells.join("  ")}`.trimEnd();
+  const whereWidth = widest((row) => row.where);
+  const wireWidth = widest((row) => row.wire);
+  // Hardly any row has both a ring and a wire event: where the page gets too wide, the ring's reach into the wire's column.
+  const both = widest((row) => (row.wire === "" ? "" : row.ring));
+  const total = [timeWidth, whereWidth, widest((row) => row.ring), wireWidth, widest((row) => row.refs)];
+  const tooMuch = total.reduce((sum, width) => sum + GAP + width, 0) - WIDTH;
+  const ringWidth = Math.max(both, widest((row) => row.ring) - Math.max(0, tooMuch));
+  const gap = " ".repeat(GAP);
+  const rowText = ({ time, where, ring, wire, refs }: Row) => {
+    const events = wire === "" ? ring : `${ring.padEnd(ringWidth)}${gap}${wire}`;
+    const cells = [time.padStart(timeWidth), where.padEnd(whereWidth), events.padEnd(ringWidth + GAP + wireWidth), refs];
+    return cells.map((cell) => gap + cell).join("").trimEnd();
   };
   const lines = [rowText(HEADER), ""];
   for (const entry of timeline.entries) {
@@ -173,6 +155,17 @@ export function renderTimeline(timeline: Timeline): string {
   }
   const { all } = timeline.notifications;
   if (all.length > 0) lines.push("", all.length === 1 ? "The notification:" : "The notifications:");
-  for (const notification of all) lines.push(...explainNotification(notification).map((line) => `  ${line}`));
+  for (const notification of all) {
+    for (const line of explainNotification(notification)) lines.push(...wrap(`  ${line}`));
+  }
   return lines.join("\n");
+}
+
+const HANGING = " ".repeat(15);
+
+/** Breaks a sentence that is too long, to go on under its first word after the label. */
+function wrap(line: string): string[] {
+  if (line.length <= WIDTH) return [line];
+  const at = line.lastIndexOf(" ", WIDTH);
+  return at <= HANGING.length ? [line] : [line.slice(0, at), ...wrap(HANGING + line.slice(at + 1))];
 }

@@ -2,7 +2,7 @@
 import type { Machine } from "../machine.ts";
 import type { RunResult } from "../program/outcome.ts";
 import { type RunOptions, runProgram } from "../program/run.ts";
-import type { Program } from "../program/steps.ts";
+import type { Program, StepOp } from "../program/steps.ts";
 import { TraceReader } from "./decode.ts";
 import { Timeline } from "./timeline.ts";
 
@@ -12,11 +12,16 @@ export interface Watched extends RunResult {
   lost: number;
 }
 
+export interface WatchOptions extends RunOptions {
+  /** Operations of which the timeline shows the line only. */
+  quiet?: readonly StepOp[];
+}
+
 /** `text`: the program's own. The machine must have been created with its trace switched on. */
-export function watchProgram(machine: Machine, program: Program, text: string, options: RunOptions = {}): Watched {
+export function watchProgram(machine: Machine, program: Program, text: string, options: WatchOptions = {}): Watched {
   const reader = new TraceReader(machine);
   const devices = new Map<number, string>();
-  const timeline = new Timeline(text.split("\n"), devices);
+  const timeline = new Timeline(text.split("\n"), devices, options.quiet);
   const catchUp = () => {
     // Programs make devices on their way: the simulated NICs.
     for (const [name, dev] of machine.network?.devices ?? []) devices.set(dev, name);

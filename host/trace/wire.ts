@@ -1,11 +1,14 @@
 // TCP segments with sequence numbers counted from the start of each direction, as every other tool shows them. A trace
-// record has the absolute numbers; the first SYN of a direction is its zero.
+// record has the absolute numbers; the SYN of a direction is its zero. Which direction a number belongs to follows from the
+// number itself: its SYN is the one with the nearest number before it.
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from "../../assembly/abi/socket.ts";
 import * as trace from "../../assembly/abi/trace.ts";
 import type { TraceRecord } from "./decode.ts";
 import { tcpFlags, tcpState, tcpTimer } from "./words.ts";
 
 const TCP_SYN = 2;
+/** Beyond every distance within a connection. */
+const FAR = 0x8000_0000;
 const IP_PROTOCOLS = new Map<number, string>([
   [IPPROTO_ICMP, "ICMP"],
   [IPPROTO_TCP, "TCP"],
@@ -17,9 +20,8 @@ const high = (value: bigint) => Number((value >> 32n) & 0xffff_ffffn);
 
 export class Wire {
   readonly #devices: ReadonlyMap<number, string>;
-  // First sequence number of what a socket sends, and of what it receives.
-  readonly #sent = new Map<number, number>();
-  readonly #received = new Map<number, number>();
+  /** Sequence number of every SYN so far. */
+  readonly #starts = new Set<number>();
 
   constructor(devices: ReadonlyMap<number, string>) {
     this.#devices = devices;
@@ -30,59 +32,64 @@ export class Wire {
     const { event, a, b, c } = record;
     switch (event) {
       case trace.TR_TCP_XMIT:
-        return this.#segment(record, this.#sent, c > 0 ? `sent again (${c + 1}x)` : "");
+        return this.segment(record);
       case trace.TR_TCP_RETRANS:
-        return `retransmit ${this.#range(record, this.#sent)}`;
+        return `retransmits ${this.#range(a)}`;
       case trace.TR_TCP_RCV:
-        return `received ${this.#segment(record, this.#received, "")}`;
+        return `< ${this.segment(record)}`;
       case trace.TR_TCP_ACK:
-        return `ACK up to ${this.#relative(this.#sent, record.object, low(a))}: ${b} bytes, window ${high(a)}`;
+        return b === 0 ? undefined : `acknowledged up to ${this.#relative(low(a))}: ${b} bytes, window ${high(a)}`;
       case trace.TR_TCP_STATE:
         return `${tcpState(b)} -> ${tcpState(c)}`;
       case trace.TR_TCP_TIMER:
         return `${tcpTimer(b)} timer`;
       case trace.TR_NET_DEV_XMIT:
-        return `${this.#device(a)} transmits ${this.#frame(a, b)}${c > 0 ? `, ${c} frag${c === 1 ? "" : "s"}` : ""}`;
+        return `${this.device(record)} > ${this.#protocol(a)}, ${this.size(record)}`;
       case trace.TR_NET_DEV_RX:
-        return `${this.#device(a)} receives ${this.#frame(a, b)}`;
+        return `${this.device(record)} < ${this.#protocol(a)}, ${b} bytes`;
       case trace.TR_NET_DEV_DROP:
-        return `${this.#device(a)} drops ${this.#frame(a, b)}`;
-      case trace.TR_NIC_TX:
-        return `${this.#device(a)}: frame of ${b} bytes to the NIC`;
+        return `${this.device(record)} drops ${this.#protocol(a)}, ${b} bytes`;
       case trace.TR_NIC_TX_DONE:
-        return `${this.#device(a)}: NIC no longer reads it`;
-      case trace.TR_NIC_RX:
-        return `${this.#device(a)}: frame of ${b} bytes from the NIC`;
+        return `${this.device(record)}: NIC no longer reads it`;
+      // TR_NIC_TX and TR_NIC_RX say again what NET_DEV_XMIT and NET_DEV_RX of the same device say.
       default:
         return undefined;
     }
   }
 
-  #device(word: bigint): string {
-    const dev = Number(word & 0xffn);
-    return this.#devices.get(dev) ?? `lo${Number((word >> 8n) & 0xffn) === 0 ? "" : "(b)"}`;
+  /** `TCP 1:1001 (1000) PSH ACK`, with a note when it was sent before. */
+  segment({ event, a, b, c }: TraceRecord): string {
+    // Each direction of a connection starts with a SYN; its sequence number is the direction's zero.
+    if (b & TCP_SYN) this.#starts.add(low(a));
+    const again = event === trace.TR_TCP_XMIT && c > 0 ? "again" : "";
+    return ["TCP", this.#range(a), tcpFlags(b), again].filter((word) => word !== "").join(" ");
   }
 
-  #frame(word: bigint, length: number): string {
+  /** The device of a NET_DEV or NIC record by the name that `ip link` shows. */
+  device({ a }: TraceRecord): string {
+    const dev = Number(a & 0xffn);
+    return this.#devices.get(dev) ?? `lo${Number((a >> 8n) & 0xffn) === 0 ? "" : "(b)"}`;
+  }
+
+  /** `6052 bytes, 2 frags` */
+  size({ b, c }: TraceRecord): string {
+    return `${b} bytes${c > 0 ? `, ${c} frag${c === 1 ? "" : "s"}` : ""}`;
+  }
+
+  #protocol(word: bigint): string {
     const protocol = Number((word >> 16n) & 0xffffn);
-    return `${IP_PROTOCOLS.get(protocol) ?? `protocol ${protocol}`}, ${length} bytes`;
+    return IP_PROTOCOLS.get(protocol) ?? `protocol ${protocol}`;
   }
 
-  #relative(starts: Map<number, number>, socket: number, sequence: number): number {
-    return (sequence - (starts.get(socket) ?? sequence)) >>> 0;
+  #range(word: bigint): string {
+    const from = this.#relative(low(word));
+    return `${from}:${this.#relative(high(word))} (${(high(word) - low(word)) >>> 0})`;
   }
 
-  #range(record: TraceRecord, starts: Map<number, number>): string {
-    if (!starts.has(record.object)) starts.set(record.object, low(record.a));
-    const from = this.#relative(starts, record.object, low(record.a));
-    const to = this.#relative(starts, record.object, high(record.a));
-    return `${from}:${to} (${(to - from) >>> 0})`;
-  }
-
-  #segment(record: TraceRecord, starts: Map<number, number>, note: string): string {
-    // A SYN starts the direction anew: the socket's address may have belonged to another connection before.
-    if (record.b & TCP_SYN) starts.set(record.object, low(record.a));
-    const words = ["TCP", this.#range(record, starts), tcpFlags(record.b), note];
-    return words.filter((word) => word !== "").join(" ");
+  /** Counted from the nearest start at or before it: starts are random, so directions lie far apart. */
+  #relative(sequence: number): number {
+    let nearest = FAR;
+    for (const start of this.#starts) nearest = Math.min(nearest, (sequence - start) >>> 0);
+    return nearest === FAR ? sequence : nearest;
   }
 }

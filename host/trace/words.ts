@@ -6,11 +6,11 @@ import * as uapi from "../../assembly/abi/uapi.ts";
 /** What changed a notification's reference count, in two or three words for a column. */
 const REF_SHORT: Record<number, string> = {
   [trace.REF_REQUEST]: "request",
-  [trace.REF_SKB]: "skb takes the pages",
+  [trace.REF_SKB]: "skb takes pages",
   [trace.REF_LINKED]: "chained notification",
   [trace.REF_UNCLONE]: "skb data duplicated",
   [trace.REF_SPLIT]: "skb split",
-  [trace.REF_ACKED]: "acknowledged",
+  [trace.REF_ACKED]: "acked",
   [trace.REF_TX_DONE]: "device is done",
   [trace.REF_ORPHANED]: "skb got a copy",
   [trace.REF_DROPPED]: "packet dropped",

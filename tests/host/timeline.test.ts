@@ -66,7 +66,7 @@ test("copied on local delivery before the request was done", () => {
   );
   assert.match(
     text,
-    /when: {4}right after the send's CQE: nothing held the buffer any more, because the skb was given a copy/,
+    /when: {4}right after the send's CQE: the network had let go before, because the skb was given a copy/,
   );
   assert.match(text, /copied: {2}1000 bytes, reported as COPIED: it was delivered to a socket of this host/);
 });
@@ -92,7 +92,7 @@ test("TCP sequence numbers count from the SYN of their direction", () => {
     wire.describe(record(abi.TR_TCP_XMIT, { object: 7, a: seq(from, to), b, c }));
   assert.equal(xmit(0xffff_fff0n, 0xffff_fff1n, 2), "TCP 0:1 (1) SYN");
   assert.equal(xmit(0xffff_fff1n, 0x3d9n, 0x18), "TCP 1:1001 (1000) PSH ACK");
-  assert.equal(xmit(0xffff_fff1n, 0x3d9n, 0x18, 1), "TCP 1:1001 (1000) PSH ACK sent again (2x)");
+  assert.equal(xmit(0xffff_fff1n, 0x3d9n, 0x18, 1), "TCP 1:1001 (1000) PSH ACK again");
 });
 
 test("the timeline has the program's lines, what happened below them, and the notifications at the end", () => {
@@ -107,13 +107,33 @@ test("the timeline has the program's lines, what happened below them, and the no
     ">  1  sqe send_zc ud=1",
     ">  2  submit",
     "        0  task   submit ud=1 SEND_ZC IO_LINK        #1 0 -> 1  request",
-    "        0  task                                      #1 1 -> 2  skb takes the pages",
+    "        0  task                                      #1 1 -> 2  skb takes pages",
     "           => enter ret=1",
     "",
     "The notification:",
     "  #1 ud=1",
     "      when:    not by the end of the program: 2 references are still held",
     "      copied:  not so far",
+  ]);
+});
+
+test("a segment and the device that transmits it are one row, a frame and its segment another", () => {
+  const seq = (from: bigint, to: bigint) => from | (to << 32n);
+  const dev = (index: bigint) => index | (6n << 16n);
+  const softirq = { context: abi.TRACE_CTX_SOFTIRQ };
+  const timeline = new Timeline(["submit"], new Map([[3, "va"]]));
+  timeline.records([
+    record(abi.TR_TCP_XMIT, { a: seq(100n, 101n), b: 2 }),
+    record(abi.TR_NET_DEV_XMIT, { a: dev(3n), b: 60 }),
+    record(abi.TR_TCP_XMIT, { a: seq(101n, 1101n), b: 0x18 }),
+    record(abi.TR_NET_DEV_XMIT, { a: dev(3n), b: 1052, c: 1 }),
+    record(abi.TR_NET_DEV_RX, { a: dev(3n), b: 52, ...softirq }),
+    record(abi.TR_TCP_RCV, { a: seq(101n, 101n), b: 0x10, ...softirq }),
+  ]);
+  assert.deepEqual(renderTimeline(timeline).split("\n").slice(2), [
+    "        0  task           va > TCP 0:1 (1) SYN, 60 bytes",
+    "        0  task           va > TCP 1:1001 (1000) PSH ACK, 1052 bytes, 1 frag",
+    "        0  softirq        va < TCP 1:1 (0) ACK",
   ]);
 });
 

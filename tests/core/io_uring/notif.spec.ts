@@ -1,4 +1,4 @@
-import { CTX_SIZE, PAGE_SIZE, USER_BASE } from "../../../assembly/abi/layout";
+import { CTX_SIZE, PAGE_SIZE } from "../../../assembly/abi/layout";
 import { CNT_NOTIFS_LIVE, CNT_REQS_LIVE } from "../../../assembly/abi/counters";
 import { EEXIST } from "../../../assembly/abi/errno";
 import { AF_INET, SOCK_STREAM } from "../../../assembly/abi/socket";
@@ -261,8 +261,7 @@ describe("io_uring/notif", () => {
     expect(send(n, skb)).toBe(-EEXIST);
   });
 
-  it("a notification is posted in the user region's ring, not before its request's own CQE", () => {
-    expect(ctx.rings).toBeGreaterThan(USER_BASE as usize - 1);
+  it("a notification that would be posted before its request's own CQE stops the machine", () => {
     expect(() => {
       const n = notif(1);
       n.nd_main_posted = 0;

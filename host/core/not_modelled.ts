@@ -1,0 +1,19 @@
+// Says in words what the core refused to make up.
+import { NOT_MODELLED_FORM, NOT_MODELLED_OP, NOT_MODELLED_REGISTER } from "../../assembly/abi/not_modelled.ts";
+import * as uapi from "../../assembly/abi/uapi.ts";
+
+function nameOf(prefix: string, value: number): string {
+  for (const [name, constant] of Object.entries(uapi)) {
+    if (name.startsWith(prefix) && constant === value && !name.endsWith("_LAST")) return name;
+  }
+  return `${prefix}${value}`;
+}
+
+/** `code` is what not_modelled() returned after `syscall` gave -ENOTMODELLED. */
+export function describeNotModelled(syscall: string, code: number): string {
+  const number = code & 0xffff;
+  if (code & NOT_MODELLED_OP) return `${nameOf("IORING_OP_", number)} (in ${syscall})`;
+  if (code & NOT_MODELLED_FORM) return `this form of ${nameOf("IORING_OP_", number)} (in ${syscall})`;
+  if (code & NOT_MODELLED_REGISTER) return `${nameOf("IORING_REGISTER_", number)} (in ${syscall})`;
+  return `what ${syscall} was asked for (${number})`;
+}
