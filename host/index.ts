@@ -1,5 +1,7 @@
 // The library: a machine, its system calls, rings, programs and traces. Runs wherever Wasm does; nothing in here needs
 // Node (host/cli/node.ts adds what does).
+export * as libc from "../assembly/abi/socket.ts";
+export * as uapi from "../assembly/abi/uapi.ts";
 export { errnoName, SyscallError } from "./core/errno.ts";
 export type { CoreExports, CoreImports } from "./core/exports.ts";
 export { type Core, CorePanic, instantiateCore, type NicImport } from "./core/load.ts";

@@ -6,7 +6,7 @@ import { CNT_FILES_LIVE } from "../abi/counters";
 import { BUG_REF_UNDERFLOW } from "../abi/bug";
 import { EBADF, EMFILE } from "../abi/errno";
 import { bugOn } from "../lib/bug";
-import { S_FPUT_LIST, cntDec, cntInc, nil } from "../lib/state";
+import { S_FPUT_COUNT, S_FPUT_LIST, cntDec, cntInc, nil } from "../lib/state";
 import { FD_MAX, Task, current, fdSlot } from "../kernel/task";
 
 export const FILE_SOCKET: u32 = 1;
@@ -63,13 +63,15 @@ export function fputLater(f: File): void {
   if (--f.refs) return;
   f.next = changetype<File>(load<u32>(S_FPUT_LIST) as usize);
   store<u32>(S_FPUT_LIST, changetype<usize>(f) as u32);
+  store<u32>(S_FPUT_COUNT, load<u32>(S_FPUT_COUNT) + 1);
 }
 
-/** Releases the files that wait for it, the latest first. */
-export function runFputs(): void {
-  while (load<u32>(S_FPUT_LIST)) {
+/** Releases the files that wait for it, the latest first, until `keep` of them are left. */
+export function runFputs(keep: u32): void {
+  while (load<u32>(S_FPUT_COUNT) > keep) {
     const f = changetype<File>(load<u32>(S_FPUT_LIST) as usize);
     store<u32>(S_FPUT_LIST, changetype<usize>(f.next) as u32);
+    store<u32>(S_FPUT_COUNT, load<u32>(S_FPUT_COUNT) - 1);
     fileRelease(f);
   }
 }

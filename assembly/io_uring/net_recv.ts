@@ -98,6 +98,6 @@ function receive(req: Req, sk: Sock, msg: MsgHdr, issueFlags: u32): i32 {
   } else if (flags & MSG_WAITALL && msg.out_flags & (MSG_TRUNC | MSG_CTRUNC)) {
     setFail(req);
   }
-  setRes(req, sendResult(req, ret), ret > 0 && (msg.inq as i32) > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0);
+  setRes(req, sendResult(req, ret), ret >= 0 && (msg.inq as i32) > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0);
   return IOU_COMPLETE;
 }

@@ -9,7 +9,7 @@
 // Spec: send-zc.md 2.6, 6.2.
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS } from "../abi/uapi";
 import { TR_IO_URING_TASK_ADD, TR_IO_URING_TASK_WORK_RUN, TRACE_CTX_TASK_WORK, TRACE_RING } from "../abi/trace";
-import { S_FPUT_LIST, S_TRACE_CTX } from "../lib/state";
+import { S_FPUT_COUNT, S_FPUT_MARK, S_TRACE_CTX } from "../lib/state";
 import { trace } from "../lib/trace";
 import { Task, current } from "../kernel/task";
 import { runFputs } from "../fs/file";
@@ -32,6 +32,7 @@ export function reqTaskWorkAdd(req: Req, fn: u32): void {
     if (ctx.dying) ringExitKick(ctx);
     else if (ctx.flags & IORING_SETUP_SQPOLL) sqpollKick(ctx);
   } else {
+    if (!req.task.tw_head) store<u32>(S_FPUT_MARK, load<u32>(S_FPUT_COUNT));
     reqListAdd(taskList(req.task), req);
   }
   if (ctx.flags & IORING_SETUP_TASKRUN_FLAG) atomic.or<u32>(ctx.rings, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS);
@@ -67,11 +68,14 @@ function runBatch(list: ReqList): u32 {
 /** Task work of the current task, until none is left. Called on the way out of every system call and while sleeping. */
 export function runTaskWork(): void {
   const t = current();
-  if (t.tw_running || !(t.tw_head | load<u32>(S_FPUT_LIST))) return;
+  if (t.tw_running || !(t.tw_head | load<u32>(S_FPUT_COUNT))) return;
   t.tw_running = 1;
-  while (t.tw_head | load<u32>(S_FPUT_LIST)) {
-    runFputs();
+  while (t.tw_head | load<u32>(S_FPUT_COUNT)) {
+    // The latest first: files that were put after the ring work was queued, the ring work, files put before.
+    const before = t.tw_head ? min<u32>(load<u32>(S_FPUT_MARK), load<u32>(S_FPUT_COUNT)) : 0;
+    runFputs(before);
     if (t.tw_head) runBatch(taskList(t));
+    if (!t.tw_head) runFputs(0);
   }
   t.tw_running = 0;
 }

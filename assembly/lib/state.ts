@@ -64,6 +64,8 @@ export const S_IOWQ_TIMER: usize = STATE_BASE + 216; // the worker's next turn
 export const S_USER_FREE: usize = STATE_BASE + 224; // no page below this one can be handed out by mmap()
 export const S_IOWQ_RUNNING: usize = STATE_BASE + 228; // request that a worker is issuing
 export const S_FPUT_LIST: usize = STATE_BASE + 232; // files to be released on the way out of the kernel
+export const S_FPUT_COUNT: usize = STATE_BASE + 236;
+export const S_FPUT_MARK: usize = STATE_BASE + 240; // of those, queued before the task's ring work
 export const S_RING_ID: usize = STATE_BASE + 220;
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
 export const SYSCALL_SCRATCH: usize = 0x14000;

@@ -18,8 +18,9 @@ export function vmMap(len: usize, prot: u8): isize {
   if (!len) return -EINVAL;
   if (len > (USER_END - USER_BASE) as usize) return -ENOMEM;
   const want = pages(len), base = load<u32>(S_USER_FREE) as usize, brk = (load<u32>(S_USER_BRK) >> PAGE_SHIFT) as usize;
-  let first = findFree(base, brk, want);
-  if (!first) first = brk;
+  // A free page stays in front of every mapping, so running over the end of one never lands in another.
+  let first = findFree(base, brk, want + 1);
+  first = first ? first + 1 : brk + 1;
   const end = (first + want) << PAGE_SHIFT;
   if (end > (USER_END as usize)) return -ENOMEM;
   if (end > ((memory.size() as usize) << 16) && memory.grow(((end - ((memory.size() as usize) << 16) + 0xffff) >> 16) as i32) < 0) return -ENOMEM;
@@ -27,7 +28,7 @@ export function vmMap(len: usize, prot: u8): isize {
   if (first < brk) memory.fill(addr, 0, want << PAGE_SHIFT); // reused pages; fresh ones are zero already
   if (end > (load<u32>(S_USER_BRK) as usize)) store<u32>(S_USER_BRK, end as u32);
   memory.fill(protAt(first), (prot & PROT_MASK) | PAGE_MAPPED, want);
-  if (first == base) store<u32>(S_USER_FREE, (first + want) as u32);
+  if (first == base + 1) store<u32>(S_USER_FREE, (first + want) as u32);
   return addr as isize;
 }
 

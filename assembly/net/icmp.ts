@@ -89,13 +89,17 @@ if (offsetof<IcmpPeer>() > SMALL_SIZE) ERROR("IcmpPeer does not fit its pool");
 /** icmp_ratelimit of 1000 ms, and the messages that may go out at once. */
 const ICMP_INTERVAL: u64 = 1000000000;
 const ICMP_BURST: u64 = 6;
+const ICMP_PEERS_MAX: u32 = 1024;
 
 /** icmpv4_xrlim_allow(): errors to one host are limited, unless they never leave this one. */
 function allowed(ns: u32, addr: u32): bool {
   const route = fibLookup(ns, addr, 0);
   if (!route || route.out.loopback) return true;
-  let p = changetype<IcmpPeer>(load<u32>(S_ICMP_PEERS) as usize);
-  while (p && (p.ns != ns || p.addr != addr)) p = p.next;
+  let p = changetype<IcmpPeer>(load<u32>(S_ICMP_PEERS) as usize), count: u32 = 0;
+  for (; p; p = p.next) {
+    if (p.ns == ns && p.addr == addr) break;
+    if (++count == ICMP_PEERS_MAX) return false; // whoever floods from many addresses gets no answers
+  }
   const now = nowNs(), full = ICMP_INTERVAL * ICMP_BURST;
   if (!p) {
     p = changetype<IcmpPeer>(poolAlloc(POOL_SMALL));

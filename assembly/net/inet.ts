@@ -121,8 +121,9 @@ function streamConnect(sk: Sock, sin: usize, len: u32, family: u32): i32 {
   if (family != AF_INET) return -EAFNOSUPPORT;
   const err = tcpConnect(sk, sinAddr(sin), sinPort(sin));
   if (err < 0 && err != -EINPROGRESS) return err;
+  // Even if the peer is on this machine its answer is handled only as the socket is unlocked, after this is decided.
   sk.ss_state = SS_CONNECTING;
-  return inetConnectPending(sk) ? -EINPROGRESS : inetConnectDone(sk);
+  return -EINPROGRESS;
 }
 
 /** Is the handshake still going on? */

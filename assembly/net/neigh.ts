@@ -22,6 +22,9 @@ const RETRANS_NS: u64 = 1024000000;
 /** unres_qlen_bytes */
 const UNRES_BYTES: u32 = 212992;
 
+/** gc_thresh3, here for each device. */
+const NEIGH_MAX: u32 = 1024;
+
 const NUD_NONE: u32 = 0;
 const NUD_INCOMPLETE: u32 = 1;
 const NUD_REACHABLE: u32 = 2;
@@ -56,8 +59,12 @@ function answers(dev: NetDevice, addr: u32): bool {
 }
 
 function neighLookup(dev: NetDevice, addr: u32): Neigh {
-  for (let n = changetype<Neigh>(dev.neighs); n; n = n.next) if (n.addr == addr) return n;
-  const n = changetype<Neigh>(poolAlloc(POOL_SMALL));
+  let count: u32 = 0;
+  for (let n = changetype<Neigh>(dev.neighs); n; n = n.next) {
+    if (n.addr == addr) return n;
+    count++;
+  }
+  const n = count < NEIGH_MAX ? changetype<Neigh>(poolAlloc(POOL_SMALL)) : nil<Neigh>();
   if (!n) return n;
   memory.fill(changetype<usize>(n), 0, SMALL_SIZE);
   n.next = changetype<Neigh>(dev.neighs);
@@ -95,6 +102,7 @@ function neighResolve(skb: SkBuff, dev: NetDevice, addr: u32): void {
   // Too much is waiting: the oldest go.
   while (n.bytes + skb.truesize > UNRES_BYTES && queue(n).qlen) devDrop(take(n), dev);
   n.bytes += skb.truesize;
+  skb.dev = changetype<usize>(dev);
   skbQueueTail(queue(n), skb);
 }
 

@@ -20,6 +20,7 @@ import {
   SOCK_MIN_SNDBUF, Sock, sockError, sockWq,
 } from "./sock";
 import { inetGetsockopt, inetSetsockopt } from "./sockopt_inet";
+import { TCP_RMEM_MAX } from "./tcp_defs";
 import { TCP_LISTEN } from "./tcp_states";
 
 const EDOM: i32 = 33;
@@ -78,9 +79,7 @@ export function sockSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: 
     case SO_LINGER:
       return setLinger(sk, uval, len);
     case SO_RCVLOWAT:
-      if (sk.protocol == IPPROTO_TCP && val != 1) return notModelled(SO_RCVLOWAT);
-      sk.rcvlowat = val < 0 ? INT_MAX : val ? val : 1;
-      return 0;
+      return setRcvlowat(sk, val < 0 ? INT_MAX : val ? val : 1);
     case SO_BSDCOMPAT:
       return 0;
     case SO_RCVTIMEO:
@@ -149,6 +148,18 @@ function setRcvbuf(sk: Sock, val: u32): i32 {
   if (val > INT_MAX / 2) val = INT_MAX / 2;
   sk.flags |= SOCK_F_RCVBUF_LOCK;
   sk.rcvbuf = val * 2 > SOCK_MIN_RCVBUF ? val * 2 : SOCK_MIN_RCVBUF;
+  return 0;
+}
+
+/** A stream never waits for more than half of what its buffer may come to. */
+function setRcvlowat(sk: Sock, val: u32): i32 {
+  if (sk.family == AF_INET && sk.protocol == IPPROTO_TCP) {
+    const max = (sk.flags & SOCK_F_RCVBUF_LOCK ? sk.rcvbuf : TCP_RMEM_MAX) >> 1;
+    if (val > max) val = max;
+    // Linux would make the buffer larger now.
+    if (!(sk.flags & SOCK_F_RCVBUF_LOCK) && val > sk.rcvbuf >> 1) return notModelled(SO_RCVLOWAT);
+  }
+  sk.rcvlowat = val;
   return 0;
 }
 

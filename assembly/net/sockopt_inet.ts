@@ -1,8 +1,8 @@
 // setsockopt(2) and getsockopt(2) on AF_INET sockets below SOL_SOCKET: ip(7), tcp(7), udp(7).
 import {
-  IP_PKTINFO, IP_RECVERR, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM, SOL_IP, SOL_TCP, SOL_UDP, UDP_CORK, UDP_SEGMENT,
+  IP_PKTINFO, IP_RECVERR, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM, SOL_IP, SOL_TCP, SOL_UDP, UDP_CORK, UDP_SEGMENT,
 } from "../abi/socket";
-import { EFAULT, EINVAL, ENOPROTOOPT } from "../abi/errno";
+import { EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../abi/errno";
 import { copyFromUser } from "../mm/vma";
 import { notModelled } from "../lib/not_modelled";
 import { SCRATCH_WORDS } from "./scratch";
@@ -24,7 +24,7 @@ export function inetSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: 
     if (copyFromUser(SCRATCH_WORDS, uval, 4)) return -EFAULT;
     return tcpSetsockopt(sk, name, load<i32>(SCRATCH_WORDS));
   }
-  if (level == SOL_UDP && sk.type == SOCK_DGRAM) {
+  if ((level == SOL_UDP || level == IPPROTO_UDPLITE) && sk.type == SOCK_DGRAM) {
     if (len < 4) return -EINVAL;
     if (copyFromUser(SCRATCH_WORDS, uval, 4)) return -EFAULT;
     return udpSetsockopt(sk, name, load<i32>(SCRATCH_WORDS));
@@ -71,9 +71,9 @@ function ipSetsockopt(sk: Sock, name: i32, uval: u64, len: i32): i32 {
 export function inetGetsockopt(sk: Sock, level: i32, name: i32, uval: u64, ulen: u64): i32 {
   if (copyFromUser(SCRATCH_WORDS, ulen, 4)) return -EFAULT;
   const len = load<i32>(SCRATCH_WORDS);
-  let val: i32 = -ENOPROTOOPT;
+  let val: i32 = -EOPNOTSUPP;
   if (level == SOL_TCP && sk.type == SOCK_STREAM) val = tcpGetsockopt(sk, name);
-  else if (level == SOL_UDP && sk.type == SOCK_DGRAM) val = udpGetsockopt(sk, name);
+  else if ((level == SOL_UDP || level == IPPROTO_UDPLITE) && sk.type == SOCK_DGRAM) val = udpGetsockopt(sk, name);
   else if (level == SOL_IP) val = ipGetsockopt(sk, name);
   if (val < 0) return val;
   if (len < 0) return -EINVAL;

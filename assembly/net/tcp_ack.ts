@@ -6,10 +6,9 @@
 import { TR_TCP_ACK, TRACE_NET } from "../abi/trace";
 import { nowNs } from "../lib/state";
 import { trace } from "../lib/trace";
-import { wakeUp } from "../kernel/wait";
 import { SkBuff } from "./skbuff";
 import { skbUnlink } from "./skb_queue";
-import { POLLOUT_MASK, SOCK_F_NOSPACE, SOCK_F_SNDBUF_LOCK, Sock, rtxQueue, sockWq, writeQueue } from "./sock";
+import { Sock, rtxQueue, writeQueue } from "./sock";
 import {
   ICSK_TIME_PROBE0, TCPCB_EVER_RETRANS, TCPCB_LOST, TCPCB_RETRANS, TCP_CA_LOSS, TCP_CA_OPEN,
   TCP_CA_RECOVERY, TCP_FASTRETRANS_THRESH, TCP_RTO_MAX, TCP_RTO_MIN, TCP_RTT_FLOOR, TCP_SF_TSTAMP, TCP_TIMEOUT_INIT, TH_SYN, after,
@@ -17,8 +16,8 @@ import {
 } from "./tcp_defs";
 import { segHas, segLen, segTsecr, segTsval, segWindow, TCPOPT_SAW_TS } from "./tcp_parse";
 import { clearXmitTimer, inFlight, resetXmitTimer, sendHead, tcpNowMs } from "./tcp_sock";
-import { sndbufExpand, streamIsWriteable, wmemFreeAcked } from "./tcp_mem";
-import { currentMss, pushPending, rearmRto, scheduleLossProbe, syncMss, wndEnd } from "./tcp_output";
+import { wmemFreeAcked } from "./tcp_mem";
+import { checkSpace, currentMss, pushPending, rearmRto, scheduleLossProbe, syncMss, wndEnd } from "./tcp_output";
 import { markLost, trimHead, xmitRetransmitQueue } from "./tcp_retransmit";
 import { probe0When } from "./tcp_timer";
 
@@ -219,21 +218,6 @@ function clearLost(sk: Sock): void {
 }
 
 // After the ACK -----------------------------------------------------------------------------------------------------
-
-/** tcp_check_space(): a writer has waited, and there may be room for it. */
-export function checkSpace(sk: Sock): void {
-  if (!(sk.flags & SOCK_F_NOSPACE)) return;
-  // A sender that the network could have served faster gets a larger buffer.
-  if (!(sk.flags & SOCK_F_SNDBUF_LOCK) && inFlight(sk) < sk.cwnd) sndbufExpand(sk);
-  streamWriteSpace(sk);
-}
-
-/** sk_stream_write_space() */
-export function streamWriteSpace(sk: Sock): void {
-  if (!streamIsWriteable(sk)) return;
-  sk.flags &= ~SOCK_F_NOSPACE;
-  wakeUp(sockWq(sk), POLLOUT_MASK);
-}
 
 /** tcp_data_snd_check(): the ACK may have opened a window. */
 export function dataSndCheck(sk: Sock): void {

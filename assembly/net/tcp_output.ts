@@ -6,7 +6,8 @@
 // An skb may be larger than a segment: the device (or gso.ts) cuts it. It is split here only where a window ends. Splitting
 // an skb of user pages gives its ubuf_info one more reference (spec send-zc.md 3.2).
 import { ENOMEM } from "../abi/errno";
-import { Sock, rtxQueue, writeQueue } from "./sock";
+import { POLLOUT_MASK, SOCK_F_NOSPACE, SOCK_F_SNDBUF_LOCK, Sock, rtxQueue, sockWq, writeQueue } from "./sock";
+import { wakeUp } from "../kernel/wait";
 import {
   MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, SkShared, allocSkb, fragAddr, fragSet, fragSize, skbCanCoalesce, skbCloned, skbFillPage,
   skbHeadlen, skbSplit, skbUnclone, skbZcopy,
@@ -26,7 +27,7 @@ import {
   TCP_SKB_OVERHEAD, TCP_TIMEOUT_MIN_US, TH_ACK, TH_FIN, TH_PSH, after, pcount,
 } from "./tcp_defs";
 import { clearXmitTimer, inFlight, resetXmitTimer, sendHead } from "./tcp_sock";
-import { memCharge, memSchedule, skbIsPure, wmemFreeSkb } from "./tcp_mem";
+import { memCharge, memSchedule, skbIsPure, sndbufExpand, streamIsWriteable, wmemFreeSkb } from "./tcp_mem";
 import { nondataSkb, transmitSkb } from "./tcp_xmit";
 
 @inline function min(a: u32, b: u32): u32 { return a < b ? a : b; }
@@ -275,6 +276,22 @@ export function newDataSent(sk: Sock, skb: SkBuff): void {
   skbQueueTail(rtxQueue(sk), skb);
   sk.packets_out += pcount(skb);
   if (idle || sk.rtx_pending == ICSK_TIME_LOSS_PROBE) rearmRto(sk);
+  checkSpace(sk);
+}
+
+/** tcp_check_space(): a writer has waited, and there may be room for it. */
+export function checkSpace(sk: Sock): void {
+  if (!(sk.flags & SOCK_F_NOSPACE)) return;
+  // A sender that the network could have served faster gets a larger buffer.
+  if (!(sk.flags & SOCK_F_SNDBUF_LOCK) && inFlight(sk) < sk.cwnd) sndbufExpand(sk);
+  streamWriteSpace(sk);
+}
+
+/** sk_stream_write_space() */
+export function streamWriteSpace(sk: Sock): void {
+  if (!streamIsWriteable(sk)) return;
+  sk.flags &= ~SOCK_F_NOSPACE;
+  wakeUp(sockWq(sk), POLLOUT_MASK);
 }
 
 /** __tcp_push_pending_frames() */

@@ -21,7 +21,8 @@ export function tcpRecvmsg(sk: Sock, msg: MsgHdr): i32 {
   const ret = recvmsgLocked(sk, msg);
   tcpUnlock(sk, tcpReleaseCb.index);
   msg.inq = sk.rcv_nxt - sk.copied_seq;
-  if (msg.inq && sk.tcp_flags & TCP_SF_DONE) msg.inq--; // a FIN is not a byte
+  // A FIN is not a byte, but it is something to read: the hint is never 0 once it has come.
+  if (sk.tcp_flags & TCP_SF_DONE) msg.inq = msg.inq > 1 ? msg.inq - 1 : 1;
   return ret;
 }
 

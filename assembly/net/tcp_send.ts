@@ -23,8 +23,7 @@ import { skbZerocopyIterStream } from "./zerocopy";
 import { TCPCB_EOR, TCP_NAGLE_CORK, TCP_NAGLE_PUSH, TCP_SF_ACK_DEFERRED, TCP_SKB_OVERHEAD, TH_ACK, TH_PSH, after } from "./tcp_defs";
 import { TCPF_SENDING, queuesEmpty, sendHead, stateIn, tcpFlushBacklog, tcpUnlock } from "./tcp_sock";
 import { downgradePure, memSchedule, skbIsPure, streamMemoryFree, wmemFreeSkb } from "./tcp_mem";
-import { currentMss, pushPending, queueSkb, sizeGoal, writeXmit } from "./tcp_output";
-import { streamWriteSpace } from "./tcp_ack";
+import { currentMss, pushPending, queueSkb, sizeGoal, streamWriteSpace, writeXmit } from "./tcp_output";
 import { sendAck } from "./tcp_xmit";
 
 /** Skbs after which the ACKs that came in meanwhile are looked at, so that a long send does not starve its own window. */

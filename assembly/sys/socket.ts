@@ -1,7 +1,7 @@
 // The system calls of sockets, except sending and receiving (sys/message.ts). man: socket(2), socketpair(2), bind(2),
 // listen(2), connect(2), accept(2), getsockname(2), setsockopt(2), shutdown(2).
 import { AF_INET, AF_UNIX, SOCK_TYPE_MASK } from "../abi/socket";
-import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL, ENFILE, ENOTSOCK, EWAITFOREVER } from "../abi/errno";
+import { EAGAIN, EALREADY, EBADF, EFAULT, EINPROGRESS, EINVAL, ENFILE, ENOTSOCK, EWAITFOREVER } from "../abi/errno";
 import { WAIT_ACCEPT, WAIT_CONNECT } from "../abi/wait";
 import { nil, nowNs } from "../lib/state";
 import { userWritable } from "../mm/vma";
@@ -88,28 +88,25 @@ export function sys_connect(fd: i32, addr: usize, len: i32): i32 {
   const err = importSockaddr(SYS_NAME, addr as u64, len);
   if (err) return sysReturn(err);
   const ret = sockConnect(sockOf(f), SYS_NAME, len);
-  const wait = (ret == -EINPROGRESS || ret == -EAGAIN) && !(f.flags & O_NONBLOCK);
-  return sysReturn(wait ? connectSleep(fd, f, len) : ret);
+  const wait = (ret == -EINPROGRESS || ret == -EALREADY || ret == -EAGAIN) && !(f.flags & O_NONBLOCK);
+  return sysReturn(wait ? connectSleep(fd, f, len, ret) : ret);
 }
 
-/** Waits for a handshake to end (TCP), or for room in a listener's queue (AF_UNIX). */
-function connectSleep(fd: i32, f: File, len: i32): i32 {
+/** Waits for a handshake to end (TCP), or for room in a listener's queue (AF_UNIX). `ret`: the answer if time runs out. */
+function connectSleep(fd: i32, f: File, len: i32, ret: i32): i32 {
   fget(f);
   const sk = sockOf(f), started = nowNs(), deadline = deadlineAfter(sk.sndtimeo);
-  let ret: i32 = 0;
   for (;;) {
+    if (sk.family == AF_INET && !inetConnectPending(sk)) {
+      ret = inetConnectDone(sk);
+      break;
+    }
     const slept = sleepMore(deadline, started);
     if (slept == -EWAITFOREVER) {
       ret = waitForever(WAIT_CONNECT, fd, 0, 0);
       break;
     }
-    if (sk.family == AF_INET) {
-      if (!inetConnectPending(sk)) {
-        ret = inetConnectDone(sk);
-        break;
-      }
-      ret = -EINPROGRESS;
-    } else {
+    if (sk.family == AF_UNIX) {
       ret = sockConnect(sk, SYS_NAME, len);
       if (ret != -EAGAIN) break;
     }

@@ -55,8 +55,5 @@ function headComment(text: string): string {
 
 function lesson(held: bigint, copied: bigint): string {
   const soon = copied === 0n ? "at once" : `after ${duration(copied)}`;
-  return [
-    `The first CQE says only that the bytes were queued: the buffer is yours again at the second one, after ${duration(held)} here`,
-    `(zero copy, held until the ACK) and ${soon} there (a copy, paid for in CPU time).`,
-  ].join("\n");
+  return `The lesson: F_MORE is not "done". Zero copy holds the buffer until the ACK, here ${duration(held)}; a copy frees it ${soon}.`;
 }

@@ -58,34 +58,9 @@ export function stepSqe(run: RunContext, step: StepOf<"sqe">): void {
   user.setU32(ring.rings + sqOff.tail, ring.tail);
 }
 
-/** io_uring_enter(), with the name of an operation that is not modelled if it comes to that. */
 function enter(run: RunContext, toSubmit: number, minComplete: number, flags: number, arg = 0, argsz = 0): number {
-  const head = run.ring === undefined ? 0 : run.user.getU32(run.ring.rings + run.ring.params.sqOff.head);
   const result = run.sys.io_uring_enter(run.ringFd, toSubmit >>> 0, minComplete >>> 0, flags, arg, argsz);
-  return run.call(enterText(run, head), result, "the ring");
-}
-
-/** `io_uring_enter`, with the operations that it was given. */
-function enterText(run: RunContext, head: number): string {
-  const { ring, user } = run;
-  if (ring === undefined) return "io_uring_enter";
-  const { sqEntries } = ring.params;
-  const count = Math.min((ring.tail - head) >>> 0, sqEntries);
-  const names = Array.from({ length: count }, (_, index) => {
-    const sqe = ring.sqes + ((head + index) & (sqEntries - 1)) * ring.sqeSize;
-    return opcodeName(user.memory.u8[sqe]);
-  });
-  return names.length === 0 ? "io_uring_enter" : `io_uring_enter with ${[...new Set(names)].join(", ")}`;
-}
-
-const OPCODE_NAMES = new Map(
-  Object.entries(uapi)
-    .filter(([name]) => name.startsWith("IORING_OP_") && name !== "IORING_OP_LAST")
-    .map(([name, value]) => [value as number, name]),
-);
-
-export function opcodeName(opcode: number): string {
-  return OPCODE_NAMES.get(opcode) ?? `opcode ${opcode}`;
+  return run.call("io_uring_enter", result, "the ring");
 }
 
 /** GETEVENTS with a timeout, through EXT_ARG. */

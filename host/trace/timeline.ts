@@ -117,7 +117,7 @@ function describeRing(record: TraceRecord): string | undefined {
     case trace.TR_IO_URING_CANCEL:
       return `cancel ud=${a}: ${resultText(b | 0)}`;
     case trace.TR_IO_URING_RING_EXIT:
-      return c === 1 ? "ring gone" : `ring closed, ${b} requests outstanding`;
+      return c === 1 ? "ring gone" : `ring closed, ${b} request${b === 1 ? "" : "s"} outstanding`;
     default:
       return undefined;
   }
@@ -142,8 +142,16 @@ export function renderTimeline(timeline: Timeline): string {
   const gap = " ".repeat(GAP);
   const rowText = ({ time, where, ring, wire, refs }: Row) => {
     const events = wire === "" ? ring : `${ring.padEnd(ringWidth)}${gap}${wire}`;
-    const cells = [time.padStart(timeWidth), where.padEnd(whereWidth), events.padEnd(ringWidth + GAP + wireWidth), refs];
-    return cells.map((cell) => gap + cell).join("").trimEnd();
+    const cells = [
+      time.padStart(timeWidth),
+      where.padEnd(whereWidth),
+      events.padEnd(ringWidth + GAP + wireWidth),
+      refs,
+    ];
+    return cells
+      .map((cell) => gap + cell)
+      .join("")
+      .trimEnd();
   };
   const lines = [rowText(HEADER), ""];
   for (const entry of timeline.entries) {

@@ -39,7 +39,7 @@ test("an operation that is not modelled ends the run and is named", async () => 
   assert.deepEqual(outcome, {
     kind: "not-modelled",
     line: 3,
-    report: "not modelled: io_uring_enter with IORING_OP_RECV_ZC",
+    report: "not modelled: IORING_OP_RECV_ZC (in io_uring_enter)",
   });
 });
 
