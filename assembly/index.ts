@@ -11,7 +11,7 @@ import { devAddrAdd, devCreate, devDefaultRoute, devGet, devSet, netNsCreate } f
 import { nicIrq, nicRings, nicTimer } from "./drivers/nic";
 import { ioUringEnter } from "./io_uring/enter";
 import { ioUringRegister } from "./io_uring/register";
-import { ioUringSetup, ringExitPending } from "./io_uring/ring";
+import { countReqs, ioUringSetup, ringExitPending } from "./io_uring/ring";
 import { runTaskWork } from "./io_uring/tw";
 import { sysReturn } from "./sys/call";
 
@@ -65,7 +65,10 @@ export function nic_rings(dev: u32): u32 { return nicRings(devByIndex(dev)); }
 export function nic_irq(dev: u32): void { nicIrq(devByIndex(dev)); }
 export function nic_timer(dev: u32, ns: u64, cookie: u32): void { nicTimer(devByIndex(dev), ns, cookie); }
 
-export function counters(): u32 { return COUNTERS_BASE; }
+export function counters(): u32 {
+  countReqs();
+  return COUNTERS_BASE;
+}
 export function trace_ring(): u32 { return TRACE_HDR_BASE; }
 export function trace_enable(mask: u32): void { traceEnable(mask); }
 export function not_modelled(): u32 { return load<u32>(S_NOT_MODELLED); }

@@ -13,6 +13,7 @@ export const DEV_SET_TBF_BURST: u32 = 6; // bytes
 export const DEV_SET_TBF_LIMIT: u32 = 7; // bytes
 export const DEV_SET_MAC_LO: u32 = 8; // low 32 bits of the MAC address
 export const DEV_SET_GATEWAY: u32 = 9; // 1 = every destination of the subnet is reachable on the wire
+export const DEV_SET_FORWARDING: u32 = 10; // forwarding between the devices of its namespace (net.ipv4.ip_forward)
 export const DEV_SET_TX_RING: u32 = 11; // nic: TX descriptors, a power of two from 32 to 256, while none is in use
 export const DEV_GET_TX_PACKETS: u32 = 64;
 export const DEV_GET_TX_DROPPED: u32 = 65;

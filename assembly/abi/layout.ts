@@ -26,13 +26,13 @@ export const TIMER_HEAP_MAX: u32 = 65536;
 
 export const POOLS_BASE: u32 = 0x400000;
 // Object sizes and counts of the fixed pools.
-export const REQ_SIZE: u32 = 256;
+export const REQ_SIZE: u32 = 320; // an odd number of cache lines: first lines of neighbours spread over the whole cache
 export const REQ_MAX: u32 = 81920;
 export const ASYNC_SIZE: u32 = 512;
 export const ASYNC_MAX: u32 = 32768;
 export const SKB_SIZE: u32 = 160;
 export const SKB_MAX: u32 = 65536;
-export const SHINFO_SIZE: u32 = 512;
+export const SHINFO_SIZE: u32 = 576; // odd number of lines, too
 export const SHINFO_MAX: u32 = 65536;
 export const SOCK_SIZE: u32 = 1024;
 export const SOCK_MAX: u32 = 4096;
@@ -54,10 +54,10 @@ export const OVERFLOW_SIZE: u32 = 48; // CQEs that found no room
 export const OVERFLOW_MAX: u32 = 65536;
 
 // Kernel data: chunks of 32 KiB (a compound page of order 3), cut into page fragments.
-export const CHUNK_BASE: u32 = 0x6600000; // 102 MiB
+export const CHUNK_BASE: u32 = 0x6f00000; // 111 MiB
 export const CHUNK_SIZE: u32 = 32768;
 export const CHUNK_SHIFT: u32 = 15;
-export const CHUNK_MAX: u32 = 2880;
+export const CHUNK_MAX: u32 = 2592;
 
 // User region. mmap() places rings, SQEs and buffers here; pointers below are EFAULT.
 export const USER_BASE: u32 = 0xc000000; // 192 MiB

@@ -26,7 +26,7 @@ import { checksumField, pseudoSum } from "../net/checksum";
 import { ETH_HLEN, NEIGH_TABLE, NetDevice, devAlloc, devDrop, devQueue, netifRx } from "../net/dev";
 import {
   CHECKSUM_NONE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SKB_OVERHEAD, SkBuff, allocSkb, fragAddr, fragSize, kfreeSkb, skbCopyBits, skbFillPage,
-  skbHeadlen, skbPush,
+  skbHeadlen, skbPush, skbUnclone,
 } from "../net/skbuff";
 import { skbDequeue, skbQueueTail } from "../net/skb_queue";
 
@@ -190,6 +190,7 @@ function pushEthernet(skb: SkBuff, dev: NetDevice): void {
 
 /** A NIC without scatter-gather gets the frame in one piece. Its payload is kernel data here (net/gso.ts saw to that). */
 function gather(skb: SkBuff): bool {
+  if (skbUnclone(skb)) return false; // a stream, or a tap, keeps its own frags
   const len = skb.len, to = len <= CHUNK_SIZE ? pageFragRefill(len) : 0, sh = skb.shinfo;
   if (!to) return false;
   skbCopyBits(skb, 0, to, len);

@@ -2,7 +2,7 @@
 // names; device numbers are global to the machine, 0 is none.
 import {
   DEV_GET_NS, DEV_GET_RX_PACKETS, DEV_GET_TX_DROPPED, DEV_GET_TX_PACKETS, DEV_KIND_IFB, DEV_KIND_LO, DEV_KIND_NIC, DEV_KIND_VETH, DEV_SET_FEATURES,
-  DEV_SET_GATEWAY, DEV_SET_MAC_LO, DEV_SET_MTU, DEV_SET_PEER, DEV_SET_TBF_BURST, DEV_SET_TBF_LIMIT, DEV_SET_TBF_RATE, DEV_SET_TX_RING, DEV_SET_UP,
+  DEV_SET_FORWARDING, DEV_SET_GATEWAY, DEV_SET_MAC_LO, DEV_SET_MTU, DEV_SET_PEER, DEV_SET_TBF_BURST, DEV_SET_TBF_LIMIT, DEV_SET_TBF_RATE, DEV_SET_TX_RING, DEV_SET_UP,
   NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_TSO,
 } from "../abi/dev";
 import { EINVAL, ENFILE, ENODEV, EOPNOTSUPP } from "../abi/errno";
@@ -16,8 +16,6 @@ import { nicCreate, nicSetTxRing } from "./nic";
 import { tbfChange } from "./tbf";
 import { vethCreate, vethPair, vethUpdateCarrier } from "./veth";
 
-/** DEV_SET_*: forwarding between the devices of this one's namespace (net.ipv4.ip_forward). */
-export const DEV_SET_FORWARDING: u32 = 10;
 const TBF_LIMIT_DEFAULT: u32 = 100000;
 const MTU_MIN: u32 = 68; // RFC 791 3.2
 const MTU_MAX: u32 = 65536;
@@ -95,7 +93,6 @@ function setFeatures(dev: NetDevice, value: u32): i32 {
   if (!(value & NETIF_F_HW_CSUM)) value &= ~NETIF_F_SG;
   if (!(value & NETIF_F_SG)) value &= ~(NETIF_F_TSO | NETIF_F_GSO_UDP_L4);
   dev.features = value;
-  routeFlushCache(); // streams take their route_caps again
   return 0;
 }
 

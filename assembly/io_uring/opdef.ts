@@ -4,11 +4,12 @@
 // report instead of a made-up result.
 import { EOPNOTSUPP } from "../abi/errno";
 import {
-  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_EPOLL_WAIT, IORING_OP_LINK_TIMEOUT, IORING_OP_NOP,
+  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_EPOLL_WAIT, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT, IORING_OP_NOP,
   IORING_OP_POLL_ADD, IORING_OP_READ, IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_READ_MULTISHOT, IORING_OP_RECV, IORING_OP_RECVMSG,
   IORING_OP_RECV_ZC, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN, IORING_OP_TIMEOUT,
   IORING_OP_URING_CMD, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_WRITEV_FIXED, IORING_OP_WRITE_FIXED,
 } from "../abi/uapi";
+import { S_OPDEF } from "../lib/state";
 import { asyncCancel, asyncCancelPrep } from "./cancel";
 import { closeIssue, closePrep, nop, nopPrep, shutdownIssue, shutdownPrep } from "./misc";
 import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPrep } from "./net";
@@ -27,7 +28,14 @@ export const OP_POLLIN: u32 = 32;
 export const OP_POLLOUT: u32 = 64;
 
 /** Properties of an opcode below IORING_OP_LAST. */
-export function opFlags(opcode: u32): u32 {
+@inline export function opFlags(opcode: u32): u32 { return load<u8>(S_OPDEF + (opcode as usize)) as u32; }
+
+/** Lays the table of properties out (boot). */
+export function opdefInit(): void {
+  for (let op: u32 = 0; op < IORING_OP_LAST; op++) store<u8>(S_OPDEF + (op as usize), properties(op) as u8);
+}
+
+function properties(opcode: u32): u32 {
   switch (opcode) {
     case IORING_OP_NOP: return OP_MODELLED | OP_IOPOLL;
     case IORING_OP_SEND:

@@ -4,7 +4,7 @@
 // end of the submission or task-work batch. First all CQEs of the list are posted, then the requests are freed one by one,
 // and freeing is what queues the next of a chain and flushes a notification that nobody flushed before.
 import { POOL_ASYNC, POOL_REQ, poolAlloc, poolFree } from "../lib/pool";
-import { CNT_ASYNC_LIVE, CNT_REQS_LIVE } from "../abi/counters";
+import { CNT_ASYNC_LIVE } from "../abi/counters";
 import { ECANCELED } from "../abi/errno";
 import { TR_IO_URING_FAIL_LINK, TRACE_RING } from "../abi/trace";
 import { DEBUG } from "../lib/bug";
@@ -12,7 +12,7 @@ import { cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { File, fputLater } from "../fs/file";
 import { WaitEntry } from "../kernel/wait";
-import { cqCommit, fillCqe } from "./cq";
+import { cqCommit, fillCqes } from "./cq";
 import { queueDeferred } from "./drain";
 import { opCleanup, opFail } from "./opdef";
 import { ringPut } from "./ring";
@@ -21,38 +21,64 @@ import { queueNext } from "./submit";
 import { flushTimeouts, disarmLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  REQ_F_ARM_LTIMEOUT, REQ_F_CQE_SKIP, REQ_F_FAIL, REQ_F_HARDLINK, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP, REQ_F_REFCOUNT,
+  REQ_F_ARM_LTIMEOUT, REQ_F_CQE_SKIP, REQ_F_FAIL, REQ_F_HARDLINK, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP,
+  REQ_F_NOTIF, REQ_F_POLLED, REQ_F_ASYNC_DATA, REQ_F_REFCOUNT,
   REQ_F_SKIP_LINK_CQES, REQ_LINK_FLAGS, Req, RingCtx, complList, reqListAdd, setFail, setRes,
 } from "./types";
 
-/** A request with everything but the SQE's fields set; nil when out of memory. */
+/**
+ * A request of the ring; nil when out of memory. Finished requests stay with the ring and are reused as they are: whoever
+ * ends one leaves the fields from `refs` to `apoll_retries` at their start values. (The debug build returns each to the
+ * pool at once, where it is poisoned.)
+ */
 @inline export function reqAlloc(ctx: RingCtx): Req {
+  const req = ctx.free_reqs;
+  if (!req) return reqAllocFresh(ctx);
+  ctx.free_reqs = req.next;
+  ctx.nr_req_allocated++;
+  return req;
+}
+
+function reqAllocFresh(ctx: RingCtx): Req {
   const req = changetype<Req>(poolAlloc(POOL_REQ));
   if (!req) return req;
   req.ctx = ctx;
-  req.res = 0;
-  req.cflags = 0;
+  req.task = ctx.task;
+  reqReset(req);
+  ctx.nr_req_allocated++;
+  return req;
+}
+
+@inline function reqReset(req: Req): void {
+  req.refs = 1;
   req.file = nil<File>();
   req.link = nil<Req>();
-  req.refs = 1;
-  req.task = ctx.task;
   req.async_data = 0;
   req.poll_entry = nil<WaitEntry>();
-  req.poll_owned = 0;
-  req.on_cancel = 0;
   req.notif = nil<Req>();
-  req.apoll_retries = 0;
   req.buf_node = 0;
-  ctx.nr_req_allocated++;
-  cntInc(CNT_REQS_LIVE);
-  return req;
+  req.on_cancel = 0;
+  req.poll_owned = 0;
+  req.apoll_retries = 0;
+}
+
+/** The ring's free requests go back to the pool (ring exit). */
+export function freeReqCache(ctx: RingCtx): void {
+  while (ctx.free_reqs) {
+    const req = ctx.free_reqs;
+    ctx.free_reqs = req.next;
+    poolFree(POOL_REQ, changetype<usize>(req));
+  }
 }
 
 /** The request's async data block (address, vectors, control data that outlive the submission), or 0. */
 export function reqAsyncData(req: Req): usize {
   if (req.async_data) return req.async_data;
   req.async_data = poolAlloc(POOL_ASYNC);
-  if (req.async_data) cntInc(CNT_ASYNC_LIVE);
+  if (req.async_data) {
+    cntInc(CNT_ASYNC_LIVE);
+    req.flags |= REQ_F_ASYNC_DATA;
+  }
   return req.async_data;
 }
 
@@ -77,45 +103,55 @@ export function submitFlushCompletions(ctx: RingCtx): void {
 }
 
 function flushCompletions(ctx: RingCtx): void {
-  const list = complList(ctx);
-  let req = list.first;
-  while (req) {
-    if (!(req.flags & REQ_F_CQE_SKIP)) fillCqe(ctx, req);
-    else if (DEBUG && req.notif) req.notif.nd_main_posted = 1;
-    req = req.next;
-  }
+  const list = complList(ctx), first = list.first;
+  if (DEBUG) checkSkipped(first);
+  fillCqes(ctx, first);
   cqCommit(ctx);
   if (ctx.timeouts_active) flushTimeouts(ctx);
-  req = list.first;
+  let req = first;
   list.first = nil<Req>();
   while (req) {
     const next = req.next;
-    freeCompleted(req);
+    if (req.flags & SLOW || req.file || req.notif) freeCompleted(req);
+    else reqRecycle(ctx, req);
     req = next;
   }
 }
 
-const SLOW: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT;
+/** A request whose CQE is skipped counts as posted for its notification (I2). */
+function checkSkipped(first: Req): void {
+  for (let req = first; req; req = req.next) if (req.flags & REQ_F_CQE_SKIP && req.notif) req.notif.nd_main_posted = 1;
+}
 
-@inline function freeCompleted(req: Req): void {
-  if (req.flags & SLOW) {
-    if (req.flags & REQ_F_REFCOUNT && --req.refs) return;
-    if (req.flags & (REQ_LINK_FLAGS | REQ_F_ARM_LTIMEOUT)) queueNext(req);
-    if (req.flags & REQ_F_NEED_CLEANUP) opCleanup(req);
-  }
+/** Flags that make freeing more than recycling. */
+const SLOW: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA;
+
+function freeCompleted(req: Req): void {
+  if (req.flags & REQ_F_REFCOUNT && --req.refs) return;
+  if (req.flags & (REQ_LINK_FLAGS | REQ_F_ARM_LTIMEOUT)) queueNext(req);
+  if (req.flags & REQ_F_NEED_CLEANUP) opCleanup(req);
   reqFree(req);
 }
 
-/** Returns the object. Every hold that is left on it goes: file, resource node, async data, the ring's count. */
-@inline export function reqFree(req: Req): void {
+/** Ends a request. Every hold that is left on it goes: file, resource node, async data, the ring's count. */
+export function reqFree(req: Req): void {
   const ctx = req.ctx;
   if (req.file) fputLater(req.file);
   if (req.buf_node) nodePut(req.buf_node);
   if (req.async_data) freeAsyncData(req);
-  ctx.nr_req_allocated--;
-  cntDec(CNT_REQS_LIVE);
-  poolFree(POOL_REQ, changetype<usize>(req));
+  reqReset(req);
+  reqRecycle(ctx, req);
   if (ctx.dying) ringMaybeGone(ctx);
+}
+
+@inline function reqRecycle(ctx: RingCtx, req: Req): void {
+  ctx.nr_req_allocated--;
+  if (DEBUG) {
+    poolFree(POOL_REQ, changetype<usize>(req));
+  } else {
+    req.next = ctx.free_reqs;
+    ctx.free_reqs = req;
+  }
 }
 
 function ringMaybeGone(ctx: RingCtx): void {

@@ -2,8 +2,8 @@
 // io_kiocb is gone, notifications included: pages stay pinned, data is still delivered, CQEs are lost.
 //
 // Spec: send-zc.md 1.2, 1.5, 5; invariants I5, I18.
-import { CTX_SIZE } from "../abi/layout";
-import { CNT_RINGS_LIVE } from "../abi/counters";
+import { COUNTERS_BASE, CTX_SIZE } from "../abi/layout";
+import { CNT_REQS_LIVE, CNT_RINGS_LIVE } from "../abi/counters";
 import { EBADF, ECANCELED, EFAULT, EINVAL, ENFILE, ENOMEM, ENOTMODELLED } from "../abi/errno";
 import { TR_IO_URING_RING_EXIT, TRACE_RING } from "../abi/trace";
 import {
@@ -22,7 +22,7 @@ import { FILE_RING, File, fdInstall, fileNew, fput } from "../fs/file";
 import { cancelAll } from "./cancel";
 import { cqEventsUser, overflowDiscard } from "./cq";
 import { drainTake } from "./drain";
-import { deferFailed, submitFlushCompletions } from "./req";
+import { deferFailed, freeReqCache, submitFlushCompletions } from "./req";
 import { allocRingMemory, freeRingMemory, writeParams } from "./ring_mem";
 import { unregisterBuffers, unregisterFiles } from "./rsrc";
 import { sqpollStart, sqpollStop } from "./sqpoll";
@@ -174,6 +174,7 @@ function ringExitWork(p: usize): void {
 function ringFree(ctx: RingCtx): void {
   trace(TRACE_RING, TR_IO_URING_RING_EXIT, changetype<usize>(ctx), ctx.id as u64, 0, 1);
   overflowDiscard(ctx);
+  freeReqCache(ctx);
   unregisterBuffers(ctx);
   unregisterFiles(ctx);
   timerFree(changetype<Timer>(ctx.exit_timer));
@@ -183,6 +184,13 @@ function ringFree(ctx: RingCtx): void {
   if (ctx.next) ctx.next.prev = ctx.prev;
   cntDec(CNT_RINGS_LIVE);
   poolFree(POOL_CTX, changetype<usize>(ctx));
+}
+
+/** io_kiocbs of all rings, notifications included: brings the counter block up to date. */
+export function countReqs(): void {
+  let n: u32 = 0;
+  for (let ctx = changetype<RingCtx>(load<u32>(S_CTX_LIST) as usize); ctx; ctx = ctx.next) n += ctx.nr_req_allocated;
+  store<u32>(COUNTERS_BASE + CNT_REQS_LIVE, n);
 }
 
 /** io_kiocbs of closed rings that still exist, notifications included. */

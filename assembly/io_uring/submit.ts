@@ -11,12 +11,12 @@ import { NOT_MODELLED_OP } from "../abi/not_modelled";
 import { EAGAIN, EBADF, ECANCELED, EINVAL, ENOTMODELLED, EOPNOTSUPP } from "../abi/errno";
 import {
   IORING_OP_LAST, IORING_SETUP_IOPOLL, IORING_SETUP_SUBMIT_ALL, RING_OFF_SQ_DROPPED, RING_OFF_SQ_HEAD, RING_OFF_SQ_TAIL, SQE_OFF_BUF_INDEX,
-  SQE_OFF_FD, SQE_OFF_IOPRIO, SQE_OFF_OPCODE, SQE_OFF_PERSONALITY, SQE_OFF_USER_DATA,
+  SQE_OFF_FD, SQE_OFF_USER_DATA,
 } from "../abi/uapi";
 import { TR_IO_URING_ISSUE, TR_IO_URING_ISSUE_RET, TR_IO_URING_SUBMIT_REQ, TRACE_RING } from "../abi/trace";
 import { notModelled } from "../lib/not_modelled";
 import { nil } from "../lib/state";
-import { trace } from "../lib/trace";
+import { trace, traceOn } from "../lib/trace";
 import { FD_MAX, fdSlot } from "../kernel/task";
 import { File, fget } from "../fs/file";
 import { drainReq, initDrain } from "./drain";
@@ -24,7 +24,7 @@ import { queueIowq } from "./iowq";
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
 import { fixedFile } from "./rsrc";
-import { completeDefer, deferFailed, findNext, reqAlloc, reqFree, submitFlushCompletions } from "./req";
+import { completeDefer, deferFailed, findNext, reqAlloc, submitFlushCompletions } from "./req";
 import { armLinkTimeout, prepLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
@@ -43,24 +43,32 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
   if (entries > ctx.sq_entries) entries = ctx.sq_entries; // a lying tail
   if (entries > nr) entries = nr;
   if (!entries) return 0;
-  let done: u32 = 0, err: i32 = 0;
+  const mask = ctx.sq_entries - 1, array = ctx.sq_array, sqes = ctx.sqes, shift = ctx.sqe_shift;
+  let done: u32 = 0, err: i32 = 0, head = ctx.cached_sq_head;
   while (done < entries) {
+    let i = head & mask;
+    if (array) {
+      i = load<u32>(array + ((i as usize) << 2));
+      if (i > mask) { // names an SQE that does not exist: counted, and ends the batch
+        store<u32>(ctx.rings, load<u32>(ctx.rings, RING_OFF_SQ_DROPPED) + 1, RING_OFF_SQ_DROPPED);
+        head++;
+        break;
+      }
+    }
     const req = reqAlloc(ctx);
     if (!req) {
       if (!done) err = -EAGAIN;
       break;
     }
-    const sqe = nextSqe(ctx);
-    if (!sqe) {
-      reqFree(req);
-      break;
-    }
+    head++;
     done++;
-    err = submitSqe(ctx, req, sqe);
+    err = submitSqe(ctx, req, sqes + ((i as usize) << shift));
+    if (!err) continue;
     if (err == -ENOTMODELLED) return err;
-    if (err && !(ctx.flags & IORING_SETUP_SUBMIT_ALL)) break;
+    if (!(ctx.flags & IORING_SETUP_SUBMIT_ALL)) break;
     err = 0;
   }
+  ctx.cached_sq_head = head;
   // End of the batch: an unfinished chain starts, then all completions are posted.
   if (ctx.link_head) {
     const head = ctx.link_head;
@@ -72,50 +80,41 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
   return done ? (done as i32) : err == -EAGAIN ? err : 0;
 }
 
-/** The next SQE, or 0 if the SQ array names an entry that does not exist (counted in sq_dropped, ends the batch). */
-@inline function nextSqe(ctx: RingCtx): usize {
-  let i = ctx.cached_sq_head++ & (ctx.sq_entries - 1);
-  if (ctx.sq_array) {
-    i = load<u32>(ctx.sq_array + ((i as usize) << 2));
-    if (i >= ctx.sq_entries) {
-      store<u32>(ctx.rings, load<u32>(ctx.rings, RING_OFF_SQ_DROPPED) + 1, RING_OFF_SQ_DROPPED);
-      return 0;
-    }
-  }
-  return ctx.sqes + ((i as usize) << ctx.sqe_shift);
-}
-
 /** Preps one SQE and issues it or adds it to its chain. 0, or the error that ends a batch without SUBMIT_ALL. */
-function submitSqe(ctx: RingCtx, req: Req, sqe: usize): i32 {
+@inline function submitSqe(ctx: RingCtx, req: Req, sqe: usize): i32 {
   const err = initReq(ctx, req, sqe);
   if (err) return err == -ENOTMODELLED ? err : submitFailInit(ctx, req, err);
   trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
+  if (ctx.link_head || req.flags & (REQ_LINK_FLAGS | REQ_F_FORCE_ASYNC | REQ_F_FAIL)) {
+    submitSlow(ctx, req);
+    return 0;
+  }
+  const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_COMPLETE_DEFER);
+  if (ret && ret != IOU_ISSUE_SKIP_COMPLETE) queueAsync(req, ret);
+  return 0;
+}
+
+/** Chains and forced workers: the request joins the chain that is being assembled, or ends and starts it. */
+function submitSlow(ctx: RingCtx, req: Req): void {
   if (ctx.link_head) {
     ctx.link_last.link = req;
     ctx.link_last = req;
-    if (req.flags & REQ_LINK_FLAGS) return 0;
+    if (req.flags & REQ_LINK_FLAGS) return;
     req = ctx.link_head;
     ctx.link_head = nil<Req>();
-    if (req.flags & (REQ_F_FORCE_ASYNC | REQ_F_FAIL)) {
-      queueFallback(req);
-      return 0;
-    }
-  } else if (req.flags & (REQ_LINK_FLAGS | REQ_F_FORCE_ASYNC | REQ_F_FAIL)) {
-    if (req.flags & REQ_LINK_FLAGS) {
-      ctx.link_head = req;
-      ctx.link_last = req;
-    } else {
-      queueFallback(req);
-    }
-    return 0;
+    if (req.flags & (REQ_F_FORCE_ASYNC | REQ_F_FAIL)) queueFallback(req);
+    else queueSqe(req);
+  } else if (req.flags & REQ_LINK_FLAGS) {
+    ctx.link_head = req;
+    ctx.link_last = req;
+  } else {
+    queueFallback(req);
   }
-  queueSqe(req);
-  return 0;
 }
 
 /** io_init_req(): the generic checks A1-A7, then the opcode's prep. 0 or -errno. */
 @inline function initReq(ctx: RingCtx, req: Req, sqe: usize): i32 {
-  const opcode = load<u8>(sqe, SQE_OFF_OPCODE) as u32, flags = load<u8>(sqe, 1) as u32;
+  const head = load<u32>(sqe), opcode = head & 0xff, flags = (head >> 8) & 0xff; // opcode, flags, ioprio in one read
   req.opcode = opcode;
   req.flags = flags;
   req.user_data = load<u64>(sqe, SQE_OFF_USER_DATA);
@@ -129,12 +128,13 @@ function submitSqe(ctx: RingCtx, req: Req, sqe: usize): i32 {
     if (err) return err;
   }
   if (ctx.drain_active || ctx.drain_next) initDrainFollower(ctx, req);
-  if (load<u16>(sqe, SQE_OFF_IOPRIO) && !(def & OP_IOPRIO)) return -EINVAL;
+  if (head >> 16 && !(def & OP_IOPRIO)) return -EINVAL;
   if (ctx.flags & IORING_SETUP_IOPOLL && !(def & OP_IOPOLL)) return -EINVAL;
-  if (load<u16>(sqe, SQE_OFF_PERSONALITY)) return -EINVAL; // none can be registered
+  const index = load<u32>(sqe, SQE_OFF_BUF_INDEX); // with personality in the upper half
+  if (index >> 16) return -EINVAL; // none can be registered
   if (!(def & OP_MODELLED)) return notModelled(NOT_MODELLED_OP | opcode);
   req.fd = load<i32>(sqe, SQE_OFF_FD);
-  req.buf_index = load<u16>(sqe, SQE_OFF_BUF_INDEX) as u32;
+  req.buf_index = index;
   return opPrep(req, sqe);
 }
 
@@ -223,16 +223,16 @@ function queueAsync(req: Req, ret: i32): void {
 }
 
 /** Issues: 0 = completed, IOU_ISSUE_SKIP_COMPLETE = it will be, else -errno (nothing completed). */
-export function issueSqe(req: Req, issueFlags: u32): i32 {
+@inline export function issueSqe(req: Req, issueFlags: u32): i32 {
   if (opFlags(req.opcode) & OP_NEEDS_FILE && !req.file && !assignFile(req)) return -EBADF;
-  trace(TRACE_RING, TR_IO_URING_ISSUE, changetype<usize>(req), req.user_data, req.opcode, issueFlags);
+  const traced = traceOn(TRACE_RING);
+  if (traced) trace(TRACE_RING, TR_IO_URING_ISSUE, changetype<usize>(req), req.user_data, req.opcode, issueFlags);
   const ret = opIssue(req, issueFlags);
+  if (traced) trace(TRACE_RING, TR_IO_URING_ISSUE_RET, changetype<usize>(req), req.user_data, (ret == IOU_COMPLETE ? req.res : ret) as u32, 0);
   if (ret == IOU_COMPLETE) {
-    trace(TRACE_RING, TR_IO_URING_ISSUE_RET, changetype<usize>(req), req.user_data, req.res as u32, 0);
     if (issueFlags & IO_URING_F_COMPLETE_DEFER) completeDefer(req);
     return 0;
   }
-  trace(TRACE_RING, TR_IO_URING_ISSUE_RET, changetype<usize>(req), req.user_data, ret as u32, 0);
   if (ret == IOU_ISSUE_SKIP_COMPLETE) {
     if (req.flags & REQ_F_ARM_LTIMEOUT) {
       const timeout = prepLinkTimeout(req);

@@ -38,6 +38,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   // submission state
   link_head: Req;
   link_last: Req;
+  free_reqs: Req; // requests ready for reuse (through Req.next)
   compl0: u32; compl1: u32; // requests whose CQE waits for the end of the batch (ReqList)
   in_flush: u32;
   // task work of DEFER_TASKRUN and SQPOLL rings (ReqList)
@@ -107,10 +108,12 @@ export const REQ_F_NOTIF: u32 = 0x10000; // this io_kiocb is a notification
 export const REQ_F_POSTED: u32 = 0x20000; // its CQE was posted (debug check I1)
 export const REQ_F_IOWQ: u32 = 0x40000; // a worker has started it and sleeps
 export const REQ_F_CANCELLED: u32 = 0x80000; // a signal interrupts the worker that sleeps in it
+export const REQ_F_ASYNC_DATA: u32 = 0x100000; // async_data is set
 export const REQ_LINK_FLAGS: u32 = 0xc;
 
 @unmanaged @final export class Req {
-  pad: u32;
+  // First cache line: all that a request touches that completes at once.
+  next: Req; // list it is on: completions, task work, defer, io-wq, the ring's free requests
   ctx: RingCtx;
   user_data: u64;
   res: i32;
@@ -118,28 +121,28 @@ export const REQ_LINK_FLAGS: u32 = 0xc;
   opcode: u32;
   flags: u32; // REQ_F_*
   fd: i32;
-  file: File; // resolved at issue; one reference
-  link: Req; // next of the chain
-  next: Req; // list it is on: completions, task work, defer, io-wq
-  tw_fn: u32; // table index of (req: Req) => void
-  refs: u32;
-  task: Task;
   buf_index: u32;
+  cmd_len: u32; // operation state, see below
+  tw_fn: u32; // table index of (req: Req) => void
+  task: Task;
+  file: File; // resolved at issue; one reference. From here to `apoll_retries` a free request has its start values (req.ts)
+  notif: Req; // zc sends: the notification until it is flushed
+  refs: u32; // 1
+  link: Req; // next of the chain
   async_data: usize; // ASYNC pool block, 0 = none
   poll_entry: WaitEntry; // armed poll, nil = none
-  poll_events: u32;
+  buf_node: usize; // resource node held (registered buffer)
+  on_cancel: u32; // which list: CANCEL_*
   poll_owned: u32; // task work for the poll is queued
+  apoll_retries: u32;
+  poll_events: u32;
   cancel_next: Req;
   cancel_prev: Req;
-  on_cancel: u32; // which list: CANCEL_*
-  notif: Req; // zc sends: the notification until it is flushed
-  big0: u32; // tw: second link (io-wq queue)
-  apoll_retries: u32;
-  // operation state, 64 bytes: see net.ts, timeout.ts, ...
+  big0: u32; // Timer of a timeout
+  // operation state: see net.ts, timeout.ts, ...
   done_io: u32;
   msg_flags: u32;
   zc_flags: u32; // IORING_RECVSEND_*
-  cmd_len: u32;
   cmd_addr: u64;
   iter: u64; // IovIter, 40 bytes
   iter1: u64; iter2: u64; iter3: u64; iter4: u64;
@@ -153,10 +156,10 @@ export const REQ_LINK_FLAGS: u32 = 0xc;
   zc_used: u32;
   zc_copied: u32;
   copy_reason: u32; // COPY_*, for the explanation
-  buf_node: usize; // resource node held (registered buffer)
   nd_main_posted: u32;
 }
 if (offsetof<Req>() > REQ_SIZE) ERROR("Req does not fit its pool");
+if (offsetof<Req>("cflags") != offsetof<Req>("res") + 4) ERROR("res and cflags are copied to the CQE as one");
 if (UBUF_SIZE != 32) ERROR("uarg room is 32 bytes");
 
 @inline export function reqIter(req: Req): IovIter { return changetype<IovIter>(changetype<usize>(req) + offsetof<Req>("iter")); }

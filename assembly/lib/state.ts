@@ -66,6 +66,7 @@ export const S_IOWQ_RUNNING: usize = STATE_BASE + 228; // request that a worker 
 export const S_FPUT_LIST: usize = STATE_BASE + 232; // files to be released on the way out of the kernel
 export const S_FPUT_COUNT: usize = STATE_BASE + 236;
 export const S_FPUT_MARK: usize = STATE_BASE + 240; // of those, queued before the task's ring work
+export const S_OPDEF: usize = STATE_BASE + 0x900; // u8 per opcode: properties (io_uring/opdef.ts)
 export const S_RING_ID: usize = STATE_BASE + 220;
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
 export const SYSCALL_SCRATCH: usize = 0x14000;

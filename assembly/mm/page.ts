@@ -35,7 +35,8 @@ import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PFRAG_OFF, S_USER_FREE,
 /** The last pin of a page that nobody has mapped any more is gone: mmap() may hand it out again. */
 @inline function userPageIdle(addr: usize): void {
   const page = (addr >> PAGE_SHIFT) as u32;
-  if (load<u8>(PAGE_PROT_BASE + (page as usize)) == 0 && page < load<u32>(S_USER_FREE)) store<u32>(S_USER_FREE, page);
+  // The free page in front of it belongs to the run that mmap() looks for.
+  if (load<u8>(PAGE_PROT_BASE + (page as usize)) == 0 && page - 1 < load<u32>(S_USER_FREE)) store<u32>(S_USER_FREE, page - 1);
 }
 
 @inline export function pageRefs(addr: usize): u32 { return load<u32>(refSlot(addr)); }

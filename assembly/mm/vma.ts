@@ -66,7 +66,7 @@ function setProt(addr: usize, len: usize, prot: u8, mustBeMapped: bool): i32 {
   const first = addr >> PAGE_SHIFT, n = pages(len);
   if (mustBeMapped) for (let i: usize = 0; i < n; i++) if (!load<u8>(protAt(first + i))) return -ENOMEM;
   memory.fill(protAt(first), prot, n);
-  if (!mustBeMapped && (first as u32) < load<u32>(S_USER_FREE)) store<u32>(S_USER_FREE, first as u32);
+  if (!mustBeMapped && first - 1 < (load<u32>(S_USER_FREE) as usize)) store<u32>(S_USER_FREE, (first - 1) as u32);
   return 0;
 }
 

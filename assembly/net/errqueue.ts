@@ -1,10 +1,11 @@
 // The error queue of a socket: records that recvmsg(MSG_ERRQUEUE) takes off one at a time (ip(7) under IP_RECVERR). Here
 // they are the completions of MSG_ZEROCOPY sends and, for who asks, ICMP errors.
 //
-// A record is an skb whose linear area begins with a struct sock_extended_err and the sockaddr_in of the offender; what
-// the record is about may follow as payload.
+// A record is an skb whose linear area begins with a struct sock_extended_err and the sockaddr_in of the offender; what an
+// ICMP message quotes follows as payload. For an error of the network, skb.dst_addr and skb.cb2 are the address and port
+// that the failed datagram was sent to.
 import {
-  AF_INET, IP_RECVERR, MSG_ERRQUEUE, MSG_TRUNC, SO_EE_ORIGIN_ICMP, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT,
+  AF_INET, IP_RECVERR, MSG_ERRQUEUE, MSG_TRUNC, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ZEROCOPY, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT,
   SOCKADDR_IN_SIZE, SOCK_EXTENDED_ERR_OFF_CODE, SOCK_EXTENDED_ERR_OFF_DATA, SOCK_EXTENDED_ERR_OFF_ERRNO, SOCK_EXTENDED_ERR_OFF_INFO,
   SOCK_EXTENDED_ERR_OFF_ORIGIN, SOCK_EXTENDED_ERR_OFF_TYPE, SOCK_EXTENDED_ERR_SIZE, SOL_IP,
 } from "../abi/socket";
@@ -37,11 +38,13 @@ export function sockErrInit(skb: SkBuff, errno: u32, origin: u32, type: u32, cod
 @inline export function sockErrSetData(skb: SkBuff, data: u32): void { store<u32>(skbHead(skb), data, SOCK_EXTENDED_ERR_OFF_DATA); }
 
 /** Names the offender: who reported the error (host byte order). */
-export function sockErrOffender(skb: SkBuff, addr: u32): void {
-  const sin = skbHead(skb) + SOCK_EXTENDED_ERR_SIZE;
+export function sockErrOffender(skb: SkBuff, addr: u32): void { sinStore(skbHead(skb) + SOCK_EXTENDED_ERR_SIZE, addr, 0); }
+
+function sinStore(sin: usize, addr: u32, port: u32): void {
   store<u16>(sin, AF_INET as u16, SOCKADDR_IN_OFF_FAMILY);
-  store<u16>(sin, 0, SOCKADDR_IN_OFF_PORT);
+  store<u16>(sin, bswap<u16>(port as u16), SOCKADDR_IN_OFF_PORT);
   store<u32>(sin, bswap<u32>(addr), SOCKADDR_IN_OFF_ADDR);
+  store<u64>(sin, 0, 8);
 }
 
 /** Appends a record and raises POLLERR. */
@@ -67,6 +70,10 @@ export function recvErrqueue(sk: Sock, msg: MsgHdr): i32 {
   if (skbCopyToIter(skb, 0, copied, msg.iter) != copied) {
     kfreeSkb(skb, REF_READ);
     return -EFAULT;
+  }
+  if (msg.name && sockErrOrigin(skb) != SO_EE_ORIGIN_ZEROCOPY) {
+    sinStore(msg.name, skb.dst_addr, skb.cb2);
+    msg.namelen = SOCKADDR_IN_SIZE;
   }
   memory.copy(SCRATCH_WORDS, skbHead(skb), ERRHDR_SIZE);
   putCmsg(msg, SOL_IP, IP_RECVERR, SCRATCH_WORDS, ERRHDR_SIZE);

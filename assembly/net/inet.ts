@@ -10,14 +10,14 @@ import {
 } from "../abi/errno";
 import { notModelled } from "../lib/not_modelled";
 import { current } from "../kernel/task";
-import { SOCK_F_BOUND, Sock, sockError } from "./sock";
+import { SOCK_F_BOUND, SOCK_F_PORT_LOCK, Sock, sockError } from "./sock";
 import { SS_CONNECTED, SS_CONNECTING, SS_UNCONNECTED, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
 import { inetBindPort } from "./inet_ports";
 import { isLocalAddr } from "./route";
 import { refuseInitSock } from "./refuse";
 import { tcpAccept, tcpConnect, tcpDisconnect, tcpInitSock, tcpListen } from "./tcp";
 import { udpConnect, udpDisconnect, udpInitSock } from "./udp";
-import { udpGetPort } from "./udp_port";
+import { udpGetPort, udpUnhash } from "./udp_port";
 
 const ECONNABORTED: i32 = 103;
 const IPPROTO_MPTCP: i32 = 262;
@@ -71,7 +71,7 @@ export function inetBind(sk: Sock, sin: usize, len: u32): i32 {
   if (family != AF_INET && (family != AF_UNSPEC || addr != INADDR_ANY)) return -EAFNOSUPPORT;
   if (!bindable(sk.netns, addr)) return -EADDRNOTAVAIL;
   if (port && port < PROT_SOCK && !current().privileged) return -EACCES;
-  if (sk.state != TCP_CLOSE || sk.sport) return -EINVAL;
+  if (sk.state != TCP_CLOSE || holdsPort(sk)) return -EINVAL;
   if (sk.type == SOCK_RAW) {
     sk.saddr = addr;
     return 0;
@@ -82,7 +82,14 @@ export function inetBind(sk: Sock, sin: usize, len: u32): i32 {
   sk.bound_addr = addr;
   sk.sport = got as u32;
   if (addr || port) sk.flags |= SOCK_F_BOUND;
+  if (port) sk.flags |= SOCK_F_PORT_LOCK;
   return 0;
+}
+
+/** A stream's port that nobody asked for by number is free again once its connection is over. */
+function holdsPort(sk: Sock): bool {
+  if (!sk.sport) return false;
+  return sk.type != SOCK_STREAM || sk.ss_state == SS_UNCONNECTED || (sk.flags & SOCK_F_PORT_LOCK) != 0;
 }
 
 /** May a socket bind to `addr`: any, one of the namespace's own, multicast or broadcast. */
@@ -95,7 +102,7 @@ export function inetConnect(sk: Sock, sin: usize, len: u32): i32 {
   if (len < 2) return -EINVAL;
   const family = sinFamily(sin);
   if (sk.type == SOCK_STREAM) return streamConnect(sk, sin, len, family);
-  if (family == AF_UNSPEC) return sk.type == SOCK_DGRAM ? udpDisconnect(sk) : 0;
+  if (family == AF_UNSPEC) return sk.type == SOCK_DGRAM ? dgramDisconnect(sk) : 0;
   if (len < SOCKADDR_IN_SIZE) return -EINVAL;
   if (sk.type == SOCK_DGRAM) return udpConnect(sk, sinAddr(sin), sinPort(sin), family);
   if (family != AF_INET) return -EAFNOSUPPORT;
@@ -104,12 +111,25 @@ export function inetConnect(sk: Sock, sin: usize, len: u32): i32 {
   return 0;
 }
 
-function streamConnect(sk: Sock, sin: usize, len: u32, family: u32): i32 {
-  if (family == AF_UNSPEC) {
-    const err = tcpDisconnect(sk);
-    sk.ss_state = SS_UNCONNECTED;
-    return err;
+function dgramDisconnect(sk: Sock): i32 {
+  const err = udpDisconnect(sk);
+  if (sk.sport && !(sk.flags & SOCK_F_PORT_LOCK)) {
+    udpUnhash(sk);
+    sk.sport = 0;
   }
+  return err;
+}
+
+function streamDisconnect(sk: Sock): i32 {
+  sk.last_port = sk.sport;
+  const err = tcpDisconnect(sk);
+  sk.ss_state = SS_UNCONNECTED;
+  if (!(sk.flags & SOCK_F_PORT_LOCK)) sk.sport = 0;
+  return err;
+}
+
+function streamConnect(sk: Sock, sin: usize, len: u32, family: u32): i32 {
+  if (family == AF_UNSPEC) return streamDisconnect(sk);
   if (sk.ss_state == SS_CONNECTED) return -EISCONN;
   if (sk.ss_state == SS_CONNECTING) {
     const state = sk.state;
@@ -133,11 +153,25 @@ function streamConnect(sk: Sock, sin: usize, len: u32, family: u32): i32 {
 export function inetConnectDone(sk: Sock): i32 {
   if (sk.state == TCP_CLOSE) {
     const err = sockError(sk);
-    sk.ss_state = SS_UNCONNECTED;
+    streamDisconnect(sk);
     return err ? err : -ECONNABORTED;
   }
   sk.ss_state = SS_CONNECTED;
   return 0;
+}
+
+/** shutdown(2) also settles what connect() has come to. */
+export function inetShutdown(sk: Sock, how: u32): i32 {
+  if (how > 2) return -EINVAL;
+  const pending = inetConnectPending(sk) || sk.state == TCP_CLOSE, listening = sk.state == TCP_LISTEN, port = sk.sport;
+  const err = call_indirect<i32>(sk.op_shutdown, sk, how);
+  if (sk.type != SOCK_STREAM) return err;
+  if (sk.ss_state == SS_CONNECTING && !pending) sk.ss_state = SS_CONNECTED;
+  if (listening && sk.state == TCP_CLOSE && !(sk.flags & SOCK_F_PORT_LOCK)) {
+    sk.last_port = port;
+    sk.sport = 0;
+  }
+  return err;
 }
 
 export function inetListen(sk: Sock, backlog: i32): i32 {
@@ -164,7 +198,7 @@ export function inetAccept(sk: Sock): i32 {
 /** getsockname(2), getpeername(2): writes a sockaddr_in to `sin`; its length or -ENOTCONN. */
 export function inetGetname(sk: Sock, sin: usize, peer: bool): i32 {
   if (!peer) {
-    sinSet(sin, sk.saddr, sk.sport);
+    sinSet(sin, sk.saddr, sk.sport ? sk.sport : sk.last_port);
     return SOCKADDR_IN_SIZE;
   }
   const state = sk.state;

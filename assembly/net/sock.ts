@@ -44,6 +44,7 @@ export const SOCK_F_NODELAY: u32 = 512;
 export const SOCK_F_NOSPACE: u32 = 1024; // a writer waits for room (SOCK_NOSPACE)
 export const SOCK_F_BOUND: u32 = 2048;
 export const SOCK_F_UNHASHED: u32 = 4096; // no longer found by input
+export const SOCK_F_PORT_LOCK: u32 = 8192; // bind() named the port: it stays when a connection ends (SOCK_BINDPORT_LOCK)
 
 export const SHUTDOWN_RCV: u32 = 1;
 export const SHUTDOWN_SEND: u32 = 2;
@@ -128,6 +129,7 @@ export const SHUTDOWN_SEND: u32 = 2;
   rmem_deficit: u32; // UDP: read but not yet given back to rmem_alloc
   reader_qlen: u32; // UDP: skbs at the head of the receive queue that the reader has to itself
   bound_addr: u32; // address given to bind()
+  last_port: u32; // TCP: getsockname() still shows the port of a connection that is over
 
   // TCP: assembly/net/tcp*.ts. Names of struct tcp_sock where it has one; times in us unless they are u64 (ns).
   snd_una: u32; snd_nxt: u32; write_seq: u32; snd_wnd: u32; snd_wl1: u32; max_window: u32;

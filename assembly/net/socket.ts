@@ -15,7 +15,7 @@ import { nil } from "../lib/state";
 import { current } from "../kernel/task";
 import { FILE_SOCKET, File, fileNew } from "../fs/file";
 import { errqueuePurge, recvErrqueue } from "./errqueue";
-import { inetAccept, inetBind, inetConnect, inetGetname, inetInitSock, inetListen, inetProtocol } from "./inet";
+import { inetAccept, inetBind, inetConnect, inetGetname, inetInitSock, inetListen, inetProtocol, inetShutdown } from "./inet";
 import { packetBind, packetGetname, packetInitSock } from "./packet";
 import { notModelled } from "../lib/not_modelled";
 import { refuseGetname, refuseInitSock } from "./refuse";
@@ -130,7 +130,9 @@ export function sockPoll(f: File): u32 {
   return call_indirect<u32>(sk.op_poll, sk);
 }
 
-export function sockShutdown(sk: Sock, how: u32): i32 { return call_indirect<i32>(sk.op_shutdown, sk, how); }
+export function sockShutdown(sk: Sock, how: u32): i32 {
+  return sk.family == AF_INET ? inetShutdown(sk, how) : call_indirect<i32>(sk.op_shutdown, sk, how);
+}
 
 export function sockBind(sk: Sock, addr: usize, len: u32): i32 {
   if (sk.family == AF_INET) return inetBind(sk, addr, len);

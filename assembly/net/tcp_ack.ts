@@ -66,10 +66,16 @@ export function tcpAck(sk: Sock, skb: SkBuff): i32 {
 }
 
 /** RFC 7323 4.3: the timestamp to echo is that of the segment at the left edge of the window. */
-export function replaceTsRecent(sk: Sock, skb: SkBuff): void {
+function replaceTsRecent(sk: Sock, skb: SkBuff): void {
   if (segHas(skb, TCPOPT_SAW_TS) && !after(skb.seq, sk.rcv_wup) && ((segTsval(skb) - sk.ts_recent) as i32) >= 0) {
     sk.ts_recent = segTsval(skb);
   }
+}
+
+/** What a segment with nothing to acknowledge leaves behind: its timestamp and SND.WL1. */
+export function noteSegment(sk: Sock, skb: SkBuff): void {
+  replaceTsRecent(sk, skb);
+  sk.snd_wl1 = skb.seq;
 }
 
 /** tcp_ack_update_window(): RFC 9293 3.10.7.4, SND.WL1 and SND.WL2. */

@@ -29,7 +29,7 @@ export const TCP_FASTRETRANS_THRESH: u32 = 3; // RFC 5681 3.2
 /** What Linux charges for one skb of a stream before its payload. */
 export const TCP_SKB_OVERHEAD: u32 = 832;
 /** Headers that Linux reserves in front of a segment, and the bookkeeping behind its linear part. */
-export const MAX_TCP_HEADER: u32 = 320;
+export const MAX_TCP_HEADER: u32 = 256;
 export const SHARED_INFO_SIZE: u32 = 320;
 export const SK_BUFF_SIZE: u32 = 256;
 /** Largest GSO skb, less its headers: a datagram of IPv4 ends at 65535. */

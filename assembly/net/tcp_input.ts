@@ -4,16 +4,16 @@ import { REF_DROPPED, TR_TCP_RCV, TRACE_NET } from "../abi/trace";
 import { timerArm } from "../lib/timer";
 import { trace } from "../lib/trace";
 import { SkBuff, kfreeSkb, skbPull } from "./skbuff";
-import { SHUTDOWN_RCV, SHUTDOWN_SEND, SOCK_F_DEAD, Sock, receiveQueue, rtxQueue, skStateChange } from "./sock";
+import { SHUTDOWN_RCV, SHUTDOWN_SEND, SOCK_F_DEAD, Sock, oooQueue, receiveQueue, rtxQueue, skStateChange } from "./sock";
 import {
   TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
 } from "./tcp_states";
-import { TCP_FIN_TIMEOUT, TH_ACK, TH_FIN, TH_RST, TH_SYN, after, before } from "./tcp_defs";
-import { TCPOPT_SAW_TS, segHas, segHeaderLen, segLen, segTsecr, segTsval } from "./tcp_parse";
+import { TCP_FIN_TIMEOUT, TH_ACK, TH_FIN, TH_PSH, TH_RST, TH_SYN, after, before } from "./tcp_defs";
+import { TCPOPT_SAW_TS, segHas, segHeaderLen, segLen, segTsecr, segTsval, segWindow } from "./tcp_parse";
 import { stateIn, tcpDone, tcpNowMs, tcpReset, tcpSetState, tickAfter } from "./tcp_sock";
 import { rcvRttMeasureTs, receiveWindow } from "./tcp_window";
 import { sendAck, sendReset, transmitSkb } from "./tcp_xmit";
-import { ACK_OK, dataSndCheck, tcpAck } from "./tcp_ack";
+import { ACK_OK, dataSndCheck, noteSegment, tcpAck } from "./tcp_ack";
 import { ackSndCheck, dataQueue, enterQuickack } from "./tcp_data";
 import { synRecvAck, synSentRcv } from "./tcp_conn";
 import { tcpTimeWait } from "./tcp_timewait";
@@ -89,8 +89,29 @@ export function tcpDoRcv(sk: Sock, skb: SkBuff): void {
   if (validateIncoming(sk, skb)) rcvStateProcess(sk, skb);
 }
 
+/**
+ * Header prediction (RFC 1323 4.3 after Van Jacobson): the next segment in order, nothing unusual about it, and memory for
+ * it at hand. It takes a short way: data that acknowledges nothing new does not make the sender look at its own queue.
+ */
+@inline function predicted(sk: Sock, skb: SkBuff): bool {
+  return (
+    skb.seq == sk.rcv_nxt && (skb.tcp_flags & ~TH_PSH) == TH_ACK && segWindow(skb) << sk.snd_wscale == sk.snd_wnd &&
+    sk.rcv_wnd != 0 && !oooQueue(sk).first && sk.rmem_alloc < sk.rcvbuf && segLen(skb) != 0 &&
+    (skb.truesize as i32) <= sk.fwd_alloc && !after(skb.ack_seq, sk.snd_nxt) && !before(skb.ack_seq, sk.snd_una)
+  );
+}
+
 /** tcp_rcv_established() */
 function rcvEstablished(sk: Sock, skb: SkBuff): void {
+  if (predicted(sk, skb)) {
+    const acks = skb.ack_seq != sk.snd_una;
+    if (acks) tcpAck(sk, skb);
+    else noteSegment(sk, skb);
+    deliver(sk, skb);
+    if (acks) dataSndCheck(sk);
+    ackSndCheck(sk);
+    return;
+  }
   if (!(skb.tcp_flags & TH_ACK) || tcpAck(sk, skb) != ACK_OK) {
     drop(skb);
     return;

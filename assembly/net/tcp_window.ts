@@ -28,7 +28,7 @@ export function selectInitialWindow(sk: Sock, mss: u32, wscaleOk: bool): void {
   if (!clamp) clamp = U16_MAX << TCP_MAX_WSCALE;
   space = min(clamp, space);
   if (space > mss) space -= space % mss;
-  sk.rcv_wnd = min(space, U16_MAX);
+  sk.rcv_wnd = space; // a SYN can only say 65535 of it
   sk.rcv_wscale = 0;
   if (wscaleOk) {
     // The scale has to serve for the largest buffer that autotuning may reach.
@@ -45,7 +45,6 @@ export function initBufferSpace(sk: Sock): void {
   sndbufExpand(sk);
   sk.rcvq_time = nowNs();
   sk.rcvq_seq = sk.copied_seq;
-  sk.rcvq_space = min(min(sk.rcv_ssthresh, sk.rcv_wnd), TCP_INIT_CWND * sk.advmss);
   const maxwin = tcpFullSpace(sk) as u32;
   if (sk.window_clamp >= maxwin) {
     sk.window_clamp = maxwin;
@@ -56,6 +55,7 @@ export function initBufferSpace(sk: Sock): void {
     sk.window_clamp = max(2 * sk.advmss, maxwin - sk.advmss);
   }
   sk.rcv_ssthresh = min(sk.rcv_ssthresh, sk.window_clamp);
+  sk.rcvq_space = min(min(sk.rcv_ssthresh, sk.rcv_wnd), TCP_INIT_CWND * sk.advmss);
 }
 
 /** tcp_receive_window(): what the peer may still send under the window advertised last. */
@@ -154,46 +154,41 @@ export function clampWindow(sk: Sock): void {
 
 // Receive autotuning ------------------------------------------------------------------------------------------------
 
-/** tcp_rcv_rtt_update(): a sample of the round trip as seen by the receiver, us. */
+/** tcp_rcv_rtt_update(): a sample of the round trip as the receiver sees it, us. The smallest is the best. */
 function rcvRttUpdate(sk: Sock, sample: u32, fromWindow: bool): void {
-  let m = sample ? sample : 1;
-  const rtt = sk.rcv_rtt;
-  if (!rtt) {
-    sk.rcv_rtt = m << 3;
-  } else if (!fromWindow) {
-    sk.rcv_rtt = rtt + m - (rtt >> 3);
-  } else {
-    m <<= 3;
-    if (m < rtt) sk.rcv_rtt = m;
-  }
+  const m = sample << 3, old = sk.rcv_rtt;
+  if (!old || m < old) sk.rcv_rtt = m;
+  else if (!fromWindow && sk.rcv_nxt == sk.copied_seq) sk.rcv_rtt = old - (old >> 3) + sample;
 }
 
-/** tcp_rcv_rtt_measure(): without timestamps, the time that one window of data takes. */
+/** tcp_rcv_rtt_measure(): the time that one window of data takes to arrive. */
 export function rcvRttMeasure(sk: Sock): void {
   const now = nowNs();
   if (sk.rcv_rtt_time) {
     if (((sk.rcv_nxt - sk.rcv_rtt_seq) as i32) < 0) return;
-    rcvRttUpdate(sk, ((now - sk.rcv_rtt_time) / 1000) as u32, true);
+    const us = ((now + 1 - sk.rcv_rtt_time) / 1000) as u32;
+    rcvRttUpdate(sk, us ? us : 1, true);
   }
   sk.rcv_rtt_seq = sk.rcv_nxt + sk.rcv_wnd;
   sk.rcv_rtt_time = now + 1; // never 0
 }
 
-/** tcp_rcv_rtt_measure_ts(): the age of the timestamp that a full-sized segment echoes (ms resolution). */
+/** tcp_rcv_rtt_measure_ts(): the age of the timestamp that a full-sized segment echoes. Below a millisecond it says nothing. */
 export function rcvRttMeasureTs(sk: Sock, tsecr: u32, nowMs: u32, len: u32): void {
   if (tsecr == sk.rcv_rtt_tsecr) return;
   sk.rcv_rtt_tsecr = tsecr;
   if (len < sk.rcv_mss) return;
   const delta = nowMs - tsecr;
-  if (delta < 0x100000) rcvRttUpdate(sk, delta ? delta * 1000 : 1000, false);
+  if (delta && delta < 0x100000) rcvRttUpdate(sk, delta * 1000, false);
 }
 
 /** tcp_rcv_space_adjust(): the reader took data; once per round trip the buffer is made to fit twice that much. */
 export function rcvSpaceAdjust(sk: Sock): void {
   const now = nowNs();
   if (!sk.rcv_rtt || (now - sk.rcvq_time) / 1000 < ((sk.rcv_rtt >> 3) as u64)) return;
-  const copied = sk.copied_seq - sk.rcvq_seq;
-  if (copied > sk.rcvq_space) rcvbufGrow(sk, copied);
+  // What still waits shows that the reader, not the window, is the bottleneck.
+  const copied = (sk.copied_seq - sk.rcvq_seq - (sk.rcv_nxt - sk.copied_seq)) as i32;
+  if (copied > (sk.rcvq_space as i32)) rcvbufGrow(sk, copied as u32);
   sk.rcvq_seq = sk.copied_seq;
   sk.rcvq_time = now;
 }

@@ -16,7 +16,7 @@ import { SKB_GSO_TCPV4 } from "./gso";
 import { ipQueueXmit, ipSendReply } from "./ip_output";
 import { thDport, thSport } from "./tcp_parse";
 import {
-  TCP_ATO_MIN, TCP_HLEN, TCP_SF_TSTAMP, TCP_SF_WSCALE, TCP_SKB_OVERHEAD, TCP_TSTAMP_ALIGNED, TH_ACK, TH_RST, TH_SYN, before, pcount,
+  TCP_ATO_MIN, TCP_HLEN, TCP_SF_TSTAMP, TCP_SF_WSCALE, TCP_SKB_OVERHEAD, TCP_TSTAMP_ALIGNED, TH_ACK, TH_PSH, TH_RST, TH_SYN, before, pcount,
 } from "./tcp_defs";
 import { armDelack, clearDelack, inFlight, scheduleAck, tcpNowMs, tickAfter } from "./tcp_sock";
 import { tcpSetOwnerW } from "./tcp_mem";
@@ -78,7 +78,9 @@ function writeSynOptions(opt: usize, sk: Sock, len: u32): void {
  * -EHOSTUNREACH without a route.
  */
 export function transmitSkb(sk: Sock, skb: SkBuff, clone: bool, rcvNxt: u32): i32 {
-  const flags = skb.tcp_flags, len = skb.len, segs = pcount(skb), mss = skb.cb1, sent = skb.tx_count;
+  const segs = pcount(skb), len = skb.len, mss = skb.cb1, sent = skb.tx_count;
+  if (segs > 1) skb.tcp_flags |= TH_PSH; // the receiver should not wait for more to join to it
+  const flags = skb.tcp_flags;
   if (clone) {
     skb.when = nowNs();
     skb.tx_count = sent + 1;

@@ -4,7 +4,7 @@
 // once or, when corked (MSG_MORE, UDP_CORK), with the send that ends the cork.
 //
 // Spec: send-zc.md 2.4, 2.7, 3.4; man: udp(7), ip(7).
-import { EAFNOSUPPORT, EAGAIN, EDESTADDRREQ, EINVAL, EMSGSIZE, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP } from "../abi/errno";
+import { EAFNOSUPPORT, EAGAIN, EDESTADDRREQ, EINVAL, EMSGSIZE, ENOBUFS, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP } from "../abi/errno";
 import {
   AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_UDP, IP_PKTINFO, IP_RETOPTS, IP_TOS, IP_TTL, MSG_MORE, MSG_OOB, MSG_PROBE, SCM_CREDENTIALS,
   SCM_RIGHTS,  SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE, SOL_IP, SOL_SOCKET, SOL_UDP,
@@ -32,7 +32,7 @@ import {
 } from "./sock";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from "../abi/socket";
 import { TCP_CLOSE, TCP_ESTABLISHED } from "./tcp_states";
-import { UDP_HLEN, udpRecvmsg, udpReleaseDeficit } from "./udp_input";
+import { IP_RECVERR_ON, UDP_HLEN, udpRecvmsg, udpReleaseDeficit } from "./udp_input";
 import { udpGetPort, udpUnhash } from "./udp_port";
 
 /** Sock.ip_opts: UDP_CORK is on (IPOPT_UDP_CORK of net/sockopt_inet.ts, which calls this file). */
@@ -188,14 +188,15 @@ function udpPush(sk: Sock, cork: IpCork): i32 {
     }
   }
   if (skb.ip_summed != CHECKSUM_PARTIAL && !(sk.opts & (1 << SO_NO_CHECK))) udpChecksum(skb, uh, saddr, daddr, len);
+  const dropped = dev.tx_dropped, nexthop = cork.nexthop;
   if (skb.next) {
     sendFragments(skb, cork, dev, saddr, daddr);
-    return 0;
+  } else {
+    ipPushHeader(skb, saddr, daddr, IPPROTO_UDP, cork.tos, cork.ttl, ipNextId(), IP_DF);
+    ipFinishOutput(skb, dev, nexthop);
   }
-  const nexthop = cork.nexthop;
-  ipPushHeader(skb, saddr, daddr, IPPROTO_UDP, cork.tos, cork.ttl, ipNextId(), IP_DF);
-  ipFinishOutput(skb, dev, nexthop);
-  return 0;
+  // A full qdisc is told only to who asked for errors; for anybody else the datagram is lost on the way.
+  return sk.ip_opts & IP_RECVERR_ON && dev.qdisc_enqueue && dev.tx_dropped != dropped ? -ENOBUFS : 0;
 }
 
 /** The checksum of a datagram that no device can compute: it is in pieces, or the device cannot. */

@@ -3,32 +3,38 @@
 // On the way in cb1 is what the sender was charged for the linear part, 0 if not known. A queued skb begins at its
 // payload; cb0 is the payload's length, cb2 the sender's port, src_addr its address, cb3 the
 // rest of a reassembled datagram. It charges the receiver until it is read.
-import { EAGAIN } from "../abi/errno";
+import { EAGAIN, EFAULT } from "../abi/errno";
 import {
-  AF_INET, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE,
+  AF_INET, IPPROTO_UDP, IP_PKTINFO, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE, SOL_IP,
+  SO_EE_ORIGIN_ICMP,
 } from "../abi/socket";
-import { EFAULT } from "../abi/errno";
 import { BUG_RMEM } from "../abi/bug";
 import { REF_DROPPED, REF_READ } from "../abi/trace";
 import { bugOn } from "../lib/bug";
 import { csumAdd, csumAt, csumFold, csumPseudo } from "../lib/csum";
 import { nil } from "../lib/state";
+import { pageFragRefill, pageFragTake } from "../mm/page";
 import { NetDevice } from "./dev";
 import { skbChecksum } from "./checksum";
+import { sockErrInit, sockErrOffender } from "./errqueue";
 import { skbSegment } from "./gso";
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_PORT_UNREACH, icmpFatal, icmpSend } from "./icmp";
 import { ipDaddr, ipSaddr } from "./ip";
 import { fragChainFree } from "./ip_frag";
-import { IPPROTO_UDP } from "../abi/socket";
-import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SkBuff, kfreeSkb, skbCloned, skbHeadlen, skbPull, skbPush } from "./skbuff";
+import { putCmsg } from "./msg_import";
+import { SCRATCH_WORDS } from "./scratch";
+import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SkBuff, allocSkb, kfreeSkb, skbCloned, skbCopyBits, skbFillPage, skbHeadlen, skbPull, skbPush } from "./skbuff";
 import { skbCopyToIter } from "./skb_iter";
 import { skbQueueTail, skbUnlink } from "./skb_queue";
-import { MsgHdr, SHUTDOWN_RCV, Sock, receiveQueue, skDataReady, skErrorReport, sockError } from "./sock";
+import { MsgHdr, SHUTDOWN_RCV, SKB_TRUESIZE_MIN, Sock, errorQueue, receiveQueue, skDataReady, skErrorReport, sockError } from "./sock";
 import { skbTrim } from "./skb_trim";
 import { TCP_ESTABLISHED } from "./tcp_states";
 import { udpLookup } from "./udp_port";
 
 export const UDP_HLEN: u32 = 8;
+/** Sock.ip_opts, as net/sockopt_inet.ts sets them: IPOPT_RECVERR, IPOPT_PKTINFO. */
+export const IP_RECVERR_ON: u32 = 1;
+const IP_PKTINFO_ON: u32 = 2;
 
 @inline function port(th: usize, off: usize): u32 { return bswap<u16>(load<u16>(th + off)) as u32; }
 @inline function chainOf(skb: SkBuff): SkBuff { return changetype<SkBuff>(skb.cb3 as usize); }
@@ -210,8 +216,18 @@ export function udpRecvmsg(sk: Sock, msg: MsgHdr): i32 {
     store<u64>(msg.name, 0, 8);
     msg.namelen = SOCKADDR_IN_SIZE;
   }
+  if (ok && sk.ip_opts & IP_PKTINFO_ON) putPktinfo(skb, msg);
   if (!peek) kfreeSkb(skb, REF_READ);
   return !ok ? -EFAULT : msg.flags & MSG_TRUNC ? len : copied;
+}
+
+/** struct in_pktinfo: the device it came by, and the address that it came to. */
+function putPktinfo(skb: SkBuff, msg: MsgHdr): void {
+  const addr = bswap<u32>(skb.dst_addr);
+  store<u32>(SCRATCH_WORDS, changetype<NetDevice>(skb.dev).index);
+  store<u32>(SCRATCH_WORDS, addr, 4);
+  store<u32>(SCRATCH_WORDS, addr, 8);
+  putCmsg(msg, SOL_IP, IP_PKTINFO, SCRATCH_WORDS, 12);
 }
 
 function copyDatagram(skb: SkBuff, n: u32, msg: MsgHdr): bool {
@@ -227,13 +243,39 @@ function copyDatagram(skb: SkBuff, n: u32, msg: MsgHdr): bool {
 
 /**
  * udp_err(): an ICMP error about a datagram that this host sent (cb1 from, cb2 to, `th` its UDP header). Only a connected
- * socket hears of it, and only of what will not pass by itself (RFC 1122 4.1.3.3).
+ * socket hears of it, and only of what will not pass by itself (RFC 1122 4.1.3.3), unless it asked for all with IP_RECVERR.
  */
 export function udpErr(skb: SkBuff, th: usize, err: i32): void {
   const dev = changetype<NetDevice>(skb.dev), type = skb.cb0 >> 8, code = skb.cb0 & 0xff;
   const sk = udpLookup(dev.ns, skb.cb1, port(th, 0), skb.cb2, port(th, 2), dev.index);
-  if (!sk || sk.state != TCP_ESTABLISHED) return;
-  if (type != ICMP_DEST_UNREACH || !(icmpFatal(code) || code == ICMP_FRAG_NEEDED)) return;
+  if (!sk) return;
+  if (sk.ip_opts & IP_RECVERR_ON) {
+    queueError(sk, skb, th, err, type, code);
+  } else {
+    if (sk.state != TCP_ESTABLISHED) return;
+    if (type != ICMP_DEST_UNREACH || !(icmpFatal(code) || code == ICMP_FRAG_NEEDED)) return;
+  }
   sk.err = err;
   skErrorReport(sk);
+}
+
+/** ip_icmp_error(): a record for the error queue, with what the message quotes of the datagram's payload. */
+function queueError(sk: Sock, skb: SkBuff, th: usize, err: i32, type: u32, code: u32): void {
+  const n = allocSkb(0, SKB_TRUESIZE_MIN);
+  if (!n) return;
+  sockErrInit(n, err, SO_EE_ORIGIN_ICMP, type, code, 0, 0);
+  sockErrOffender(n, ipSaddr(skb.nh));
+  n.dst_addr = skb.cb2; // where the datagram was to go: the name that recvmsg() returns
+  n.cb2 = port(th, 2);
+  // The record itself is linear; the quoted payload goes behind it.
+  const from = (th - skb.data) as u32 + UDP_HLEN, quoted = skb.len > from ? skb.len - from : 0;
+  const to: usize = quoted ? pageFragRefill(quoted) : 0;
+  if (to) {
+    skbCopyBits(skb, from, to, quoted);
+    pageFragTake(quoted, true);
+    skbFillPage(n.shinfo, to, quoted);
+    n.len = quoted;
+    n.data_len = quoted;
+  }
+  skbQueueTail(errorQueue(sk), n);
 }

@@ -38,7 +38,7 @@ export interface NicOptions {
   udpSegmentation?: boolean;
   /** Largest IPv4 packet. To be raised before the first frame only: the receive slots are cut to it. */
   mtu?: number;
-  /** TX descriptors: a power of two from 32 to 256. */
+  /** TX descriptors: a power of two from 32 to 256. Takes effect when no descriptor is in use. */
   txRing?: number;
   /** Frames that may wait for the driver; further ones are dropped. The core has room for at least two. */
   rxRing?: number;
@@ -113,6 +113,7 @@ export class SimNic implements Port {
   #wire: WireEnd | undefined;
   /** Posted, not yet read. */
   readonly #posted: Posted[] = [];
+  #wantedTxRing: number | undefined;
   #linkBusyUntil_ns = 0n;
   /** When the transmitter is next called, if it is. */
   #wake_ns: bigint | undefined;
@@ -149,9 +150,7 @@ export class SimNic implements Port {
     checkOptions(options);
     this.#setFeatures(options);
     if (options.mtu !== undefined) this.#setMtu(options.mtu);
-    if (options.txRing !== undefined) {
-      must("ethtool tx", this.#core.exports.dev_set(this.dev, DEV_SET_TX_RING, options.txRing));
-    }
+    if (options.txRing !== undefined) this.#setTxRing(options.txRing);
     this.#options = { ...this.#options, ...options };
     if (!this.#options.neverComplete && this.#owed !== undefined) {
       const end = this.#owed;
@@ -178,6 +177,13 @@ export class SimNic implements Port {
   #setMtu(mtu: number): void {
     if (this.#rings !== undefined && mtu + ETH_HLEN > this.#rings.rxFrameSize) throw new SyscallError("mtu", -EBUSY);
     must("mtu", this.#core.exports.dev_set(this.dev, DEV_SET_MTU, mtu));
+  }
+
+  /** A ring cannot change its size around descriptors that are in use: then it changes once they are done. */
+  #setTxRing(entries: number): void {
+    const result = this.#core.exports.dev_set(this.dev, DEV_SET_TX_RING, entries);
+    this.#wantedTxRing = result === -EBUSY ? entries : undefined;
+    if (result !== -EBUSY) must("ethtool tx", result);
   }
 
   plug(end: WireEnd): void {
@@ -286,6 +292,7 @@ export class SimNic implements Port {
     this.#interruptRound++;
     this.stats.interrupts++;
     this.#core.exports.nic_irq(this.dev);
+    if (this.#wantedTxRing !== undefined) this.#setTxRing(this.#wantedTxRing);
   }
 
   // Receive -----------------------------------------------------------------------------------------------------------

@@ -155,7 +155,11 @@ const RUNTIMES = [
 
 async function main(args) {
   const unknown = args.find((arg) => arg !== "--install");
-  if (unknown !== undefined) throw new Error(`smoke:runtimes: unknown option ${unknown} (--install)`);
+  if (unknown !== undefined) {
+    console.error(`smoke:runtimes: unknown option ${unknown} (--install)`);
+    process.exitCode = 2;
+    return;
+  }
   await Promise.all([buildCore(), buildHost()]);
   const hashes = new Set();
   let failed = 0;

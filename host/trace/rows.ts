@@ -28,7 +28,7 @@ export class Rows {
   readonly entries: Entry[] = [];
   readonly #wire: Wire;
   /** A segment that no device has transmitted yet, and a frame from which no segment was taken yet. */
-  #leaving: { row: Row; segment: string } | undefined;
+  #leaving: { row: Row; segment: string; length: number } | undefined;
   #arrived: { row: Row; device: string } | undefined;
   /** A notification whose request was not submitted yet: prep comes before the submission is traced. */
   #allocated: Row | undefined;
@@ -59,7 +59,9 @@ export class Rows {
 
   #remember(record: TraceRecord, row: Row): void {
     if (record.event === trace.TR_NOTIF_ALLOC) this.#allocated = row;
-    if (record.event === trace.TR_TCP_XMIT) this.#leaving = { row, segment: row.wire };
+    if (record.event === trace.TR_TCP_XMIT) {
+      this.#leaving = { row, segment: row.wire, length: this.#wire.length(record) };
+    }
     if (record.event === trace.TR_NET_DEV_RX) this.#arrived = { row, device: this.#wire.device(record) };
   }
 
@@ -67,9 +69,10 @@ export class Rows {
   #joinWire(record: TraceRecord): boolean {
     const { event } = record;
     if (event === trace.TR_NET_DEV_XMIT && this.#leaving !== undefined) {
-      const { row, segment } = this.#leaving;
+      const { row, segment, length } = this.#leaving;
       this.#leaving = undefined;
-      if (row.time !== micros(record.time_ns)) return false;
+      // A frame smaller than the segment is one of several that it was cut into on the way to the device.
+      if (row.time !== micros(record.time_ns) || record.b < length) return false;
       row.wire = `${this.#wire.device(record)} > ${segment}, ${this.#wire.size(record)}`;
       return true;
     }

@@ -65,6 +65,11 @@ export class Wire {
     return ["TCP", this.#range(a), tcpFlags(b), again].filter((word) => word !== "").join(" ");
   }
 
+  /** Sequence numbers that a segment takes. */
+  length({ a }: TraceRecord): number {
+    return (high(a) - low(a)) >>> 0;
+  }
+
   /** The device of a NET_DEV or NIC record by the name that `ip link` shows. */
   device({ a }: TraceRecord): string {
     const dev = Number(a & 0xffn);
