@@ -11,7 +11,7 @@ import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi
 import { choose } from "../lib/rng";
 import { S_IOWQ_HEAD, S_IOWQ_RUNNING, S_IOWQ_TIMER, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
-import { trace } from "../lib/trace";
+import { trace, traceOn } from "../lib/trace";
 import { filePoll } from "../fs/file";
 import { WaitEntry, waitAdd, waitEntryFree, waitEntryNew } from "../kernel/wait";
 import { POLLERR_MASK, POLLHUP_MASK, POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
@@ -129,14 +129,14 @@ function issue(req: Req): void {
   let flags = IO_URING_F_UNLOCKED;
   // A forced-async request of a pollable file is tried without waiting first, and waits in poll, not in a worker.
   if (req.flags & REQ_F_FORCE_ASYNC && opFlags(req.opcode) & (OP_POLLIN | OP_POLLOUT)) {
-    const ret = issueSqe(req, flags | IO_URING_F_NONBLOCK);
+    const ret = issueSqe(req, flags | IO_URING_F_NONBLOCK, traceOn(TRACE_RING));
     if (ret != -EAGAIN || req.flags & REQ_F_NOWAIT) {
       finish(req, ret);
       return;
     }
     if (armPoll(req) == APOLL_OK) return;
   }
-  finish(req, issueSqe(req, flags));
+  finish(req, issueSqe(req, flags, traceOn(TRACE_RING)));
 }
 
 function finish(req: Req, ret: i32): void {

@@ -12,7 +12,7 @@ import { cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { File, fputLater } from "../fs/file";
 import { WaitEntry } from "../kernel/wait";
-import { cqCommit, fillCqes } from "./cq";
+import { canFillFast, cqCommit, fillCqe, fillCqesFast } from "./cq";
 import { queueDeferred } from "./drain";
 import { opCleanup, opFail } from "./opdef";
 import { ringPut } from "./ring";
@@ -21,8 +21,8 @@ import { queueNext } from "./submit";
 import { flushTimeouts, disarmLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  REQ_F_ARM_LTIMEOUT, REQ_F_CQE_SKIP, REQ_F_FAIL, REQ_F_HARDLINK, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP,
-  REQ_F_NOTIF, REQ_F_POLLED, REQ_F_ASYNC_DATA, REQ_F_REFCOUNT,
+  REQ_F_ARM_LTIMEOUT, REQ_F_CQE_SKIP, REQ_F_FAIL, REQ_F_HARDLINK, REQ_F_ASYNC_DATA, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP,
+  REQ_F_REFCOUNT,
   REQ_F_SKIP_LINK_CQES, REQ_LINK_FLAGS, Req, RingCtx, complList, reqListAdd, setFail, setRes,
 } from "./types";
 
@@ -103,28 +103,27 @@ export function submitFlushCompletions(ctx: RingCtx): void {
 }
 
 function flushCompletions(ctx: RingCtx): void {
-  const list = complList(ctx), first = list.first;
-  if (DEBUG) checkSkipped(first);
-  fillCqes(ctx, first);
+  const list = complList(ctx);
+  let req = list.first;
+  list.first = nil<Req>();
+  if (canFillFast(ctx)) req = fillCqesFast(ctx, req, list);
+  while (req) { // no room, or the careful way was asked for
+    const next = req.next;
+    if (!(req.flags & REQ_F_CQE_SKIP)) fillCqe(ctx, req);
+    else if (DEBUG && req.notif) req.notif.nd_main_posted = 1; // counts as posted (I2)
+    reqListAdd(list, req);
+    req = next;
+  }
   cqCommit(ctx);
   if (ctx.timeouts_active) flushTimeouts(ctx);
-  let req = first;
+  req = list.first;
   list.first = nil<Req>();
   while (req) {
     const next = req.next;
-    if (req.flags & SLOW || req.file || req.notif) freeCompleted(req);
-    else reqRecycle(ctx, req);
+    freeCompleted(req);
     req = next;
   }
 }
-
-/** A request whose CQE is skipped counts as posted for its notification (I2). */
-function checkSkipped(first: Req): void {
-  for (let req = first; req; req = req.next) if (req.flags & REQ_F_CQE_SKIP && req.notif) req.notif.nd_main_posted = 1;
-}
-
-/** Flags that make freeing more than recycling. */
-const SLOW: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA;
 
 function freeCompleted(req: Req): void {
   if (req.flags & REQ_F_REFCOUNT && --req.refs) return;

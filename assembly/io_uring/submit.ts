@@ -44,6 +44,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
   if (entries > nr) entries = nr;
   if (!entries) return 0;
   const mask = ctx.sq_entries - 1, array = ctx.sq_array, sqes = ctx.sqes, shift = ctx.sqe_shift;
+  const traced = traceOn(TRACE_RING);
   let done: u32 = 0, err: i32 = 0, head = ctx.cached_sq_head;
   while (done < entries) {
     let i = head & mask;
@@ -62,7 +63,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
     }
     head++;
     done++;
-    err = submitSqe(ctx, req, sqes + ((i as usize) << shift));
+    err = submitSqe(ctx, req, sqes + ((i as usize) << shift), traced);
     if (!err) continue;
     if (err == -ENOTMODELLED) return err;
     if (!(ctx.flags & IORING_SETUP_SUBMIT_ALL)) break;
@@ -81,15 +82,15 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
 }
 
 /** Preps one SQE and issues it or adds it to its chain. 0, or the error that ends a batch without SUBMIT_ALL. */
-@inline function submitSqe(ctx: RingCtx, req: Req, sqe: usize): i32 {
+@inline function submitSqe(ctx: RingCtx, req: Req, sqe: usize, traced: bool): i32 {
   const err = initReq(ctx, req, sqe);
   if (err) return err == -ENOTMODELLED ? err : submitFailInit(ctx, req, err);
-  trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
+  if (traced) trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
   if (ctx.link_head || req.flags & (REQ_LINK_FLAGS | REQ_F_FORCE_ASYNC | REQ_F_FAIL)) {
     submitSlow(ctx, req);
     return 0;
   }
-  const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_COMPLETE_DEFER);
+  const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_COMPLETE_DEFER, traced);
   if (ret && ret != IOU_ISSUE_SKIP_COMPLETE) queueAsync(req, ret);
   return 0;
 }
@@ -205,7 +206,7 @@ export function queueFallback(req: Req): void {
 
 /** First (or repeated) issue from the submitter's context. */
 export function queueSqe(req: Req): void {
-  const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_COMPLETE_DEFER);
+  const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_COMPLETE_DEFER, traceOn(TRACE_RING));
   if (ret && ret != IOU_ISSUE_SKIP_COMPLETE) queueAsync(req, ret);
 }
 
@@ -223,9 +224,8 @@ function queueAsync(req: Req, ret: i32): void {
 }
 
 /** Issues: 0 = completed, IOU_ISSUE_SKIP_COMPLETE = it will be, else -errno (nothing completed). */
-@inline export function issueSqe(req: Req, issueFlags: u32): i32 {
+@inline export function issueSqe(req: Req, issueFlags: u32, traced: bool): i32 {
   if (opFlags(req.opcode) & OP_NEEDS_FILE && !req.file && !assignFile(req)) return -EBADF;
-  const traced = traceOn(TRACE_RING);
   if (traced) trace(TRACE_RING, TR_IO_URING_ISSUE, changetype<usize>(req), req.user_data, req.opcode, issueFlags);
   const ret = opIssue(req, issueFlags);
   if (traced) trace(TRACE_RING, TR_IO_URING_ISSUE_RET, changetype<usize>(req), req.user_data, (ret == IOU_COMPLETE ? req.res : ret) as u32, 0);

@@ -110,6 +110,8 @@ export const REQ_F_IOWQ: u32 = 0x40000; // a worker has started it and sleeps
 export const REQ_F_CANCELLED: u32 = 0x80000; // a signal interrupts the worker that sleeps in it
 export const REQ_F_ASYNC_DATA: u32 = 0x100000; // async_data is set
 export const REQ_LINK_FLAGS: u32 = 0xc;
+/** Freeing such a request is more than recycling it: references, links, cleanup, holds. */
+export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA;
 
 @unmanaged @final export class Req {
   // First cache line: all that a request touches that completes at once.

@@ -97,12 +97,14 @@ export function userSpan(addr: u64, len: u32, prot: u8): u32 {
 
 /** Copies in; 0 or -EFAULT (nothing useful copied then). */
 export function copyFromUser(to: usize, from: u64, len: u32): i32 {
-  if (len && userSpan(from, len, PROT_READ) != len) return -EFAULT;
+  if (!len) return 0; // memory.copy traps on an address beyond the end even if there is nothing to copy
+  if (userSpan(from, len, PROT_READ) != len) return -EFAULT;
   memory.copy(to, from as usize, len);
   return 0;
 }
 export function copyToUser(to: u64, from: usize, len: u32): i32 {
-  if (len && userSpan(to, len, PROT_WRITE) != len) return -EFAULT;
+  if (!len) return 0;
+  if (userSpan(to, len, PROT_WRITE) != len) return -EFAULT;
   memory.copy(to as usize, from, len);
   return 0;
 }

@@ -11,7 +11,7 @@ import {
 import { notModelled } from "../lib/not_modelled";
 import { current } from "../kernel/task";
 import { SOCK_F_BOUND, SOCK_F_PORT_LOCK, Sock, sockError } from "./sock";
-import { SS_CONNECTED, SS_CONNECTING, SS_UNCONNECTED, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
+import { SS_CONNECTED, SS_CONNECTING, SS_DISCONNECTING, SS_UNCONNECTED, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
 import { inetBindPort } from "./inet_ports";
 import { isLocalAddr } from "./route";
 import { refuseInitSock } from "./refuse";
@@ -77,12 +77,15 @@ export function inetBind(sk: Sock, sin: usize, len: u32): i32 {
     return 0;
   }
   const got = sk.type == SOCK_DGRAM ? udpGetPort(sk, addr, port) : inetBindPort(sk.netns, sk.protocol, addr, port, sk);
-  if (got < 0) return got == -EAGAIN ? -EADDRINUSE : got;
+  if (got < 0) {
+    sk.saddr = INADDR_ANY; // the address had been taken before the port was found to be gone
+    return got == -EAGAIN ? -EADDRINUSE : got;
+  }
   sk.saddr = addr;
   sk.bound_addr = addr;
   sk.sport = got as u32;
   if (addr || port) sk.flags |= SOCK_F_BOUND;
-  if (port) sk.flags |= SOCK_F_PORT_LOCK;
+  if (port || sk.ss_state != SS_UNCONNECTED) sk.flags |= SOCK_F_PORT_LOCK; // a second bind() is refused from now on
   return 0;
 }
 
@@ -103,6 +106,7 @@ export function inetConnect(sk: Sock, sin: usize, len: u32): i32 {
   const family = sinFamily(sin);
   if (sk.type == SOCK_STREAM) return streamConnect(sk, sin, len, family);
   if (family == AF_UNSPEC) return sk.type == SOCK_DGRAM ? dgramDisconnect(sk) : 0;
+  if (sk.type == SOCK_DGRAM && !sk.sport && udpGetPort(sk, sk.saddr, 0) < 0) return -EAGAIN;
   if (len < SOCKADDR_IN_SIZE) return -EINVAL;
   if (sk.type == SOCK_DGRAM) return udpConnect(sk, sinAddr(sin), sinPort(sin), family);
   if (family != AF_INET) return -EAFNOSUPPORT;
@@ -120,17 +124,19 @@ function dgramDisconnect(sk: Sock): i32 {
   return err;
 }
 
-function streamDisconnect(sk: Sock): i32 {
-  sk.last_port = sk.sport;
+/** `used`: the port served a connection, and is given back unless bind() had named it. */
+function streamDisconnect(sk: Sock, used: bool): i32 {
+  if (sk.sport) sk.last_port = sk.sport;
   const err = tcpDisconnect(sk);
   sk.ss_state = SS_UNCONNECTED;
-  if (!(sk.flags & SOCK_F_PORT_LOCK)) sk.sport = 0;
+  if (used && !(sk.flags & SOCK_F_PORT_LOCK)) sk.sport = 0;
   return err;
 }
 
 function streamConnect(sk: Sock, sin: usize, len: u32, family: u32): i32 {
-  if (family == AF_UNSPEC) return streamDisconnect(sk);
+  if (family == AF_UNSPEC) return streamDisconnect(sk, sk.state != TCP_CLOSE);
   if (sk.ss_state == SS_CONNECTED) return -EISCONN;
+  if (sk.ss_state == SS_DISCONNECTING) return -EINVAL;
   if (sk.ss_state == SS_CONNECTING) {
     const state = sk.state;
     if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) return -EALREADY;
@@ -153,7 +159,7 @@ function streamConnect(sk: Sock, sin: usize, len: u32, family: u32): i32 {
 export function inetConnectDone(sk: Sock): i32 {
   if (sk.state == TCP_CLOSE) {
     const err = sockError(sk);
-    streamDisconnect(sk);
+    streamDisconnect(sk, true);
     return err ? err : -ECONNABORTED;
   }
   sk.ss_state = SS_CONNECTED;
@@ -166,7 +172,7 @@ export function inetShutdown(sk: Sock, how: u32): i32 {
   const pending = inetConnectPending(sk) || sk.state == TCP_CLOSE, listening = sk.state == TCP_LISTEN, port = sk.sport;
   const err = call_indirect<i32>(sk.op_shutdown, sk, how);
   if (sk.type != SOCK_STREAM) return err;
-  if (sk.ss_state == SS_CONNECTING && !pending) sk.ss_state = SS_CONNECTED;
+  if (sk.ss_state == SS_CONNECTING) sk.ss_state = pending ? SS_DISCONNECTING : SS_CONNECTED;
   if (listening && sk.state == TCP_CLOSE && !(sk.flags & SOCK_F_PORT_LOCK)) {
     sk.last_port = port;
     sk.sport = 0;

@@ -113,7 +113,7 @@ export function copyFromIter(to: usize, n: u32, it: IovIter): u32 {
     let step = iterSegLen(it);
     if (step > n - done) step = n - done;
     const ok = it.kind == ITER_BVEC ? step : userSpan(addr, step, PROT_READ);
-    memory.copy(to + (done as usize), addr as usize, ok);
+    if (ok) memory.copy(to + (done as usize), addr as usize, ok); // not even nothing may be copied from a bad address
     iterAdvance(it, ok);
     done += ok;
     if (ok != step) break;
@@ -130,7 +130,7 @@ export function copyToIter(from: usize, n: u32, it: IovIter): u32 {
     let step = iterSegLen(it);
     if (step > n - done) step = n - done;
     const ok = it.kind == ITER_BVEC ? step : userSpan(addr, step, PROT_WRITE);
-    memory.copy(addr as usize, from + (done as usize), ok);
+    if (ok) memory.copy(addr as usize, from + (done as usize), ok);
     iterAdvance(it, ok);
     done += ok;
     if (ok != step) break;

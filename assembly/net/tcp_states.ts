@@ -16,3 +16,4 @@ export const TCP_CLOSING: u32 = 11;
 export const SS_UNCONNECTED: u32 = 0;
 export const SS_CONNECTING: u32 = 1;
 export const SS_CONNECTED: u32 = 2;
+export const SS_DISCONNECTING: u32 = 3; // shut down before it came to anything

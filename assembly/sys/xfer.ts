@@ -83,7 +83,7 @@ function recvSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr, ret: i32, target: u3
     }
     const slept = sleepMore(deadline, started);
     if (slept) {
-      ret = slept == -EWAITFOREVER ? waitForever(WAIT_RECV, fd, target, done) : done ? (done as i32) : slept;
+      ret = slept == -EWAITFOREVER ? waitForever(WAIT_RECV, fd, target ? target : 1, done) : done ? (done as i32) : slept;
       break;
     }
     ret = sockRecvmsg(sk, msg);

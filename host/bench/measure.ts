@@ -7,6 +7,29 @@ export interface Clocks {
   wall_ns(): number;
 }
 
+/** Measures one row as often as it is asked to. */
+export interface Meter {
+  /** CPU time per operation in ns, over at least `wall_ms` of wall time. */
+  measure(wall_ms: number): Promise<number>;
+}
+
+export interface Times {
+  rounds: number;
+  /** Before the first measurement, until the engine has compiled what runs. */
+  warmUp_ms: number;
+  /** Length of one measurement, on either side. */
+  slice_ms: number;
+}
+
+export interface BenchRow {
+  name: string;
+  ns: number;
+  /** null without a kernel to compare with. */
+  kernel_ns: number | null;
+  /** kernel_ns / ns, above 1 where the emulator is faster. */
+  ratio: number | null;
+}
+
 const MS = 1_000_000;
 
 /** CPU time per operation over at least `wall_ms` of wall time. */
@@ -18,6 +41,29 @@ export function measure(workload: Workload, clocks: Clocks, wall_ms: number): nu
   while (clocks.wall_ns() < end_ns);
   workload.finish();
   return (clocks.cpu_ns() - cpu_ns) / operations;
+}
+
+/**
+ * A row of the table. With a kernel both sides run in turn, a short while each, several times over. A ratio is taken from
+ * each such pair, so that what slows the machine down for a while slows both sides of it, and the row's ratio is their
+ * median.
+ */
+export async function measureRow(
+  name: string,
+  ours: Meter,
+  kernel: Meter | undefined,
+  times: Times,
+): Promise<BenchRow> {
+  await ours.measure(times.warmUp_ms);
+  const pairs: { ns: number; kernel_ns: number }[] = [];
+  for (let round = 0; round < times.rounds; round++) {
+    const ns = await ours.measure(times.slice_ms);
+    pairs.push({ ns, kernel_ns: kernel === undefined ? 0 : await kernel.measure(times.slice_ms) });
+  }
+  const ns = median(pairs.map((pair) => pair.ns));
+  if (kernel === undefined) return { name, ns, kernel_ns: null, ratio: null };
+  const kernel_ns = median(pairs.map((pair) => pair.kernel_ns));
+  return { name, ns, kernel_ns, ratio: median(pairs.map((pair) => pair.kernel_ns / pair.ns)) };
 }
 
 /** The middle one; of an even number the mean of the middle two. */

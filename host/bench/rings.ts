@@ -4,10 +4,20 @@ import * as uapi from "../../assembly/abi/uapi.ts";
 import { must } from "../core/errno.ts";
 import { prepNop, prepSendZc, setData } from "../liburing/prep.ts";
 import type { Machine } from "../machine.ts";
+import { nopsApp } from "./app.ts";
 import { enter, RING_FLAGS, reap, Tally, type Workload } from "./workload.ts";
 
-/** `batch` no-ops per io_uring_enter. */
+/** `batch` no-ops per io_uring_enter, the application compiled like the one it is compared with. */
 export function nops(machine: Machine, batch: number): Workload {
+  const ring = machine.ring(batch, { flags: RING_FLAGS, cqEntries: batch * 2 });
+  const app = nopsApp(machine);
+  const rounds = 64;
+  const run = () => must("io_uring_enter", app.nops(ring.fd, ring.ringsAddress, ring.sqesAddress, batch, rounds));
+  return { run, finish() {}, tally: new Tally() };
+}
+
+/** The same through the TypeScript helpers. */
+export function nopsTs(machine: Machine, batch: number): Workload {
   const ring = machine.ring(batch, { flags: RING_FLAGS, cqEntries: batch * 2 });
   const tally = new Tally();
   const rounds = 64;

@@ -1,6 +1,6 @@
 // The rows of the table by name. Names and order are those of host/kernel/bench.ts, which measures the same on Linux.
 import type { Machine } from "../machine.ts";
-import { nops, programs, ringLives } from "./rings.ts";
+import { nops, nopsTs, programs, ringLives } from "./rings.ts";
 import { type SendKind, tcpSends, udpSends } from "./sends.ts";
 import type { Workload } from "./workload.ts";
 
@@ -16,6 +16,7 @@ export const ROWS: ReadonlyMap<string, MakeWorkload> = new Map<string, MakeWorkl
   ["nop-1", (machine) => nops(machine, 1)],
   ["nop-32", (machine) => nops(machine, 32)],
   ["nop-256", (machine) => nops(machine, 256)],
+  ["nop-256-ts", (machine) => nopsTs(machine, 256)],
   ["setup-close", (machine) => ringLives(machine, 8)],
   ["program-8-unix", (machine) => programs(machine)],
   ...UDP_SIZES.map((length) => udpRow("udp-send", "send", length)),

@@ -26,6 +26,11 @@ export function setCoreSource(replacement: CoreSource): void {
   modules.clear();
 }
 
+/** The bytes of another file that stands beside the core's. */
+export function packagedFile(file: string): Promise<BufferSource> {
+  return source(file);
+}
+
 /** The compiled core. Compiled once per build, shared by all machines. */
 export function coreModule(build: CoreBuild): Promise<WebAssembly.Module> {
   let module = modules.get(build);

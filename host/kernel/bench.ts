@@ -13,6 +13,7 @@ const ROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["nop-1", ["mode=nop", "batch=1"]],
   ["nop-32", ["mode=nop", "batch=32"]],
   ["nop-256", ["mode=nop", "batch=256"]],
+  ["nop-256-ts", ["mode=nop", "batch=256"]],
   ["setup-close", ["mode=setup", "batch=8", "mmap=0"]],
   ["program-8-unix", ["mode=fuzz", "pair=unix", "zc=1"]],
   ...UDP_SIZES.map((len) => udpRow("udp-send", len, "mode=send")),

@@ -28,6 +28,9 @@ export class Ring {
   declare readonly features: number;
   declare readonly sqEntries: number;
   declare readonly cqEntries: number;
+  /** Where the two mappings are in the machine's memory, for code that talks to the ring itself. */
+  declare readonly ringsAddress: number;
+  declare readonly sqesAddress: number;
   /** The machine's memory as 4-byte and 8-byte words, for prep.ts. Valid after getSqe() returned an SQE. */
   declare words: Int32Array;
   declare doubles: Float64Array;
@@ -79,6 +82,8 @@ export class Ring {
     const rings = must("mmap", this.sys.mmap(size, prot, fd, uapi.IORING_OFF_SQ_RING));
     const sqesSize = params.sqEntries << this.sqeShift;
     this.sqes = must("mmap", this.sys.mmap(sqesSize, prot, fd, uapi.IORING_OFF_SQES));
+    this.ringsAddress = rings;
+    this.sqesAddress = this.sqes;
     this.mappings = [
       [rings, size],
       [this.sqes, sqesSize],

@@ -14,6 +14,8 @@ import type { FdRef } from "./steps.ts";
 export interface Buffer {
   address: number;
   length: number;
+  /** False once the program has unmapped or protected it. */
+  isWritable: boolean;
 }
 
 /** A `msg`: where its struct msghdr, its iovec array, its control area and its address are. */

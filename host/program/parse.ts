@@ -10,6 +10,9 @@ import { Words } from "./words.ts";
 
 const LINE_MAX = 4094;
 const WORDS_MAX = 64;
+// Sizes of the harness's own buffers, for what a step sends or receives at once.
+const FILL_MAX = 1 << 16;
+const RECV_MAX = 1 << 20;
 const DEVICES = Object.keys(DEVICE_PEERS) as DeviceName[];
 const LINKS = ["lo", "va", "vb", "if0", "if1", "if2", "nic0", "nic1"];
 
@@ -143,11 +146,15 @@ const PARSERS: Record<StepOp, Parser> = {
   },
   fill: (words, names) => {
     const fd = names.fd(words);
-    const chunk = words.left > 0 ? words.size("a number of bytes") : 65536;
-    if (chunk > 65536) words.expected("at most 65536 bytes", String(chunk));
+    const chunk = words.left > 0 ? words.size("a number of bytes") : FILL_MAX;
+    if (chunk < 1 || chunk > FILL_MAX) words.expected(`1 to ${FILL_MAX} bytes`, String(chunk));
     return { op: "fill", fd, chunk, count: words.rest().length > 0 };
   },
-  recv: (words, names) => ({ op: "recv", ...parseReceive(words, names, 50) }),
+  recv: (words, names) => {
+    const step = parseReceive(words, names, 50);
+    if (step.length > RECV_MAX) words.expected(`at most ${RECV_MAX} bytes`, String(step.length));
+    return { op: "recv", ...step };
+  },
   recvall: (words, names) => ({ op: "recvall", ...parseReceive(words, names, 60) }),
   drainrx: (words, names) => {
     const fd = names.fd(words);

@@ -1,6 +1,6 @@
 // Runs a program on a machine, one step after the other. The events come out as they happen; the result says how the run
 // ended. The C harness does the same on a real kernel, so a program has one meaning and two places to run.
-import { RLIMIT_MEMLOCK } from "../../assembly/abi/socket.ts";
+import { PROT_NONE, RLIMIT_MEMLOCK } from "../../assembly/abi/socket.ts";
 import { SyscallError } from "../core/errno.ts";
 import { CorePanic } from "../core/load.ts";
 import type { Machine } from "../machine.ts";
@@ -45,12 +45,14 @@ const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
   buf: stepBuf,
   poke: stepPoke,
   unmap: (run, step) => {
-    const { address, length } = run.buf(step.buf);
-    run.sys.munmap(address, Math.ceil(length / 4096) * 4096);
+    const buffer = run.buf(step.buf);
+    run.sys.munmap(buffer.address, wholePages(buffer.length));
+    buffer.isWritable = false;
   },
   mprotect_none: (run, step) => {
-    const { address, length } = run.buf(step.buf);
-    run.sys.mprotect(address, Math.ceil(length / 4096) * 4096, 0);
+    const buffer = run.buf(step.buf);
+    run.sys.mprotect(buffer.address, wholePages(buffer.length), PROT_NONE);
+    buffer.isWritable = false;
   },
   file: (run, step) => run.setFd(step.name, run.must("memfd_create", run.sys.memfd(step.size))),
   pipe: (run, step) => {
@@ -69,16 +71,22 @@ const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
   nic: (run, step) => run.machine.nic().configure(step.knobs),
 };
 
+/** Whole pages, and none for an empty buffer, which the calls then refuse. */
+function wholePages(length: number): number {
+  return length === 0 ? 0 : pageAlign(length);
+}
+
 /** Page-aligned, byte i = 31 i + (i >> 8) + seed. */
 function stepBuf(run: RunContext, step: StepOf<"buf">): void {
   const address = run.user.pages(step.length);
   const bytes = run.user.memory.u8.subarray(address, address + step.length);
   for (let index = 0; index < bytes.length; index++) bytes[index] = index * 31 + (index >> 8) + step.seed;
-  run.addBuf(step.name, { address, length: step.length });
+  run.addBuf(step.name, { address, length: step.length, isWritable: true });
 }
 
 function stepPoke(run: RunContext, step: StepOf<"poke">): void {
-  const { address, length } = run.buf(step.buf);
+  const { address, length, isWritable } = run.buf(step.buf);
+  if (!isWritable) run.fail(`poke: buffer ${step.buf} was unmapped or protected`);
   if (step.offset + step.length > pageAlign(length))
     run.fail(`poke reaches beyond buffer ${step.buf} (${length} bytes)`);
   run.user.fill(address + step.offset, step.length, step.byte);

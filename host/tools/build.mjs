@@ -33,6 +33,11 @@ export async function buildCore(wanted = Object.keys(targets)) {
       await runTool("assemblyscript/bin/asc.js", ["--config", "asconfig.json", "--target", target]);
     }),
   );
+  builds.push(
+    whenStale("nops", hash, [join(dist, "nops.wasm")], async () => {
+      await runTool("assemblyscript/bin/asc.js", ["--config", "assembly/app/asconfig.json", "--target", "release"]);
+    }),
+  );
   const ran = await Promise.all(builds);
   return wanted.filter((_, index) => ran[index]).map((target) => targets[target]);
 }

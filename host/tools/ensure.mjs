@@ -1,5 +1,5 @@
-// Before `npm test`: makes a fresh clone ready, so that `npm test` needs no `npm ci` before it. The build comes later,
-// from test.mjs; here only the tools that it needs are put in place.
+// Before `npm test`: makes a fresh clone ready, so that `npm test` needs no `npm ci` before it. Only the tools are put in
+// place here; test.mjs builds what it runs.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -12,5 +12,3 @@ if (!existsSync(join(root, "node_modules/assemblyscript/package.json"))) {
   const { status } = spawnSync(npm, ["ci", "--ignore-scripts"], options);
   if (status !== 0) process.exit(status ?? 1);
 }
-const { status } = spawnSync(process.execPath, [join(root, "host/tools/build.mjs")], { cwd: root, stdio: "inherit" });
-process.exitCode = status ?? 1;

@@ -394,6 +394,20 @@ test("a TX ring of 33 is refused", async () => {
   await assert.rejects(Bench.create({ nic: { txRing: 33 } }), { code: "EINVAL" });
 });
 
+test("a TX ring in use changes its size when it is idle, and works on across its end", async () => {
+  const bench = await Bench.create();
+  const fd = bench.connect(SOCK_DGRAM);
+  const address = bench.buffer(1000);
+  bench.send(fd, address, 1000);
+  bench.nic.configure({ txRing: 32 });
+  for (let number = 0; number < 100; number++) {
+    if (number > 0) bench.send(fd, address, 1000);
+    assert.deepEqual(bench.cqes(1n * MS), [FIRST(1000), FREE]);
+  }
+  assert.equal(bench.sink.datagrams.length, 100);
+  bench.drained(fd);
+});
+
 test("the MTU can be raised only before the first frame", async () => {
   const bench = await Bench.create();
   bench.nic.configure({ mtu: 4000 });
@@ -503,4 +517,41 @@ test("a frame that is too large for a receive slot is lost", async () => {
   far.receive(new Uint8Array(5000));
   assert.equal(far.stats.rxDropped, 1);
   assert.equal(near.stats.rxDropped, 0);
+});
+
+test("every combination of offloads, rings and faults moves the right bytes and leaves nothing behind", async () => {
+  const length = 50_000;
+  const clean = await runLines(["buf b 50000 3", "pair A B tcp lo", "syssend A b", "recvall B 50000"]);
+  const fnv = clean.events.find(({ ev }) => ev === "recvall")?.fnv;
+  let runs = 0;
+  for (const hardware of ["sg=1", "sg=0", "csum=0", "tso=1", "tx_ring=32", "moderation=8", "rate_mbit=50"]) {
+    for (const trouble of ["loss=0", "loss=0.1", "corrupt=0.1", "duplicate=0.2", "reorder=0.2"]) {
+      const { machine, events } = await runLines([
+        "setup 8 0",
+        `nic ${hardware}`,
+        "pair A B tcp nic",
+        `nic ${trouble}`,
+        `nic dev=nic1 ${trouble}`,
+        `buf b ${length} 3`,
+        "sqe send_zc fd=A buf=b ud=1 ioprio=REPORT_USAGE mf=MSG_WAITALL",
+        "submit",
+        `recvall B ${length} 300000`,
+        "settle 300000",
+        "close A",
+        "close B",
+        "closering",
+      ]);
+      const given = `${hardware} ${trouble}`;
+      const received = events.find(({ ev }) => ev === "recvall");
+      assert.deepEqual([received?.bytes, received?.fnv], [length, fnv], given);
+      const flags = events.filter(({ ev }) => ev === "cqe").map((event) => event.flags);
+      assert.deepEqual(flags, [IORING_CQE_F_MORE, IORING_CQE_F_NOTIF], given);
+      machine.exports.run_events(600_000n * MS);
+      for (const counter of [CNT_NOTIFS_LIVE, CNT_SKBS_LIVE, CNT_PAGES_PINNED]) {
+        assert.equal(machine.counter(counter), 0, `${given}: counter ${counter}`);
+      }
+      runs++;
+    }
+  }
+  assert.equal(runs, 35);
 });

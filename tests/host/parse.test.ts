@@ -123,6 +123,11 @@ const MISTAKES: [title: string, lines: string[], expected: RegExp][] = [
     /^t\.zc:1: expected a name .* 15 characters, got/,
   ],
   ["an address that is none", ["sqe send dest=10.0.0:9"], /^t\.zc:1: expected dest=IP:PORT .*, got 'dest=10\.0\.0:9'$/],
+  [
+    "a receive larger than the harness's buffer",
+    ["recv 3 1048577"],
+    /^t\.zc:1: expected at most 1048576 bytes, got '1048577'$/,
+  ],
   ["a share beyond 1", ["nic loss=2"], /^t\.zc:1: expected a share from 0 to 1 for loss, got '2'$/],
 ];
 

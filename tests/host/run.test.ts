@@ -53,6 +53,13 @@ test("a poke beyond its buffer says so", async () => {
   assert.match(outcome.kind === "failed" ? outcome.report : outcome.kind, /poke reaches beyond buffer b/);
 });
 
+test("a poke into a buffer that was taken away says so", async () => {
+  for (const step of ["unmap", "mprotect_none"]) {
+    const { outcome } = await run(["buf b 100", `${step} b`, "poke b 0 1 1"]);
+    assert.match(outcome.kind === "failed" ? outcome.report : outcome.kind, /buffer b was unmapped or protected/);
+  }
+});
+
 const PROGRAM = [
   "setup 8 0",
   "pair A B tcp veth",

@@ -15,13 +15,13 @@ function map(pages: u32): usize { return vmMap((pages * P) as usize, RW) as usiz
 describe("mm/vma", () => {
   beforeEach(reset);
 
-  it("mappings are placed at the lowest free run that is long enough", () => {
+  it("mappings are placed at the lowest free run that is long enough, each behind a free page", () => {
     const a = map(1), b = map(2), c = map(1);
-    expect(a).toBe(USER_BASE);
-    expect(b).toBe(USER_BASE + P);
-    expect(c).toBe(USER_BASE + 3 * P);
+    expect(a).toBe(USER_BASE + P);
+    expect(b).toBe(USER_BASE + 3 * P);
+    expect(c).toBe(USER_BASE + 6 * P);
     vmUnmap(b, 2 * P);
-    expect(map(3)).toBe(USER_BASE + 4 * P, "the hole is too small");
+    expect(map(3)).toBe(USER_BASE + 8 * P, "the hole is too small");
     expect(map(2)).toBe(b, "now it fits");
   });
 
@@ -36,9 +36,9 @@ describe("mm/vma", () => {
   });
 
   it("part of a page takes a page", () => {
-    expect(vmMap(1, RW)).toBe(USER_BASE as isize);
-    expect(vmMap(P + 1, RW)).toBe((USER_BASE + P) as isize);
-    expect(vmMap(1, RW)).toBe((USER_BASE + 3 * P) as isize);
+    expect(vmMap(1, RW)).toBe((USER_BASE + P) as isize);
+    expect(vmMap(P + 1, RW)).toBe((USER_BASE + 3 * P) as isize);
+    expect(vmMap(1, RW)).toBe((USER_BASE + 6 * P) as isize);
   });
 
   it("a length of zero is EINVAL, one beyond the region ENOMEM", () => {
@@ -51,7 +51,7 @@ describe("mm/vma", () => {
     const a = map(1);
     getPage(a);
     vmUnmap(a, P);
-    expect(map(1)).toBe(a + P);
+    expect(map(1)).toBe(a + 2 * P);
     putPage(a);
     expect(map(1)).toBe(a);
   });
