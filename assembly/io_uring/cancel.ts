@@ -42,6 +42,7 @@ export function asyncCancel(req: Req): i32 {
     ret = -EBADF;
   } else if (flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) {
     ret = 0; // how many were cancelled
+    req.ctx.cancel_seq++;
     while (tryCancel(req.ctx, flags, req.cmd_addr, file, req.cmd_len) == 0) ret++;
     if (runningMatches(req.ctx, flags, req.cmd_addr, file, req.cmd_len)) ret++;
   } else {
@@ -83,6 +84,10 @@ export function tryCancel(ctx: RingCtx, flags: u32, data: u64, file: usize, opco
 function cancelKind(ctx: RingCtx, kind: u32, flags: u32, data: u64, file: usize, opcode: u32): bool {
   for (let req = ctx.cancel_first; req; req = req.cancel_next) {
     if (req.on_cancel != kind || !matches(req, flags, data, file, opcode)) continue;
+    if (flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) { // each once per cancellation
+      if (req.cancel_seq == ctx.cancel_seq) continue;
+      req.cancel_seq = ctx.cancel_seq;
+    }
     cancelOne(req);
     return true;
   }

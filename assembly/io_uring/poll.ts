@@ -73,8 +73,7 @@ function execute(req: Req): void {
 
 /** Cancels an armed poll. The request fails with ECANCELED from task work, even if it became ready meanwhile. */
 export function pollCancel(req: Req): void {
-  cancelListDel(req);
-  req.poll_events = 0;
+  req.poll_events = 0; // it stays on the list until task work takes it off: another cancellation finds it as well
   if (!req.poll_owned) execute(req);
 }
 

@@ -57,6 +57,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   // requests that can be cancelled: waiting for poll, timeouts, queued in io-wq (through Req.cancel_*)
   cancel_first: Req;
   cancel_last: Req;
+  cancel_seq: u32;
   timeouts_active: u32;
   nr_notifs: u32;
   // registered resources
@@ -135,6 +136,7 @@ export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_C
   poll_entry: WaitEntry; // armed poll, nil = none
   buf_node: usize; // resource node held (registered buffer)
   on_cancel: u32; // which list: CANCEL_*
+  cancel_seq: u32; // the last cancellation that matched it
   poll_owned: u32; // task work for the poll is queued
   apoll_retries: u32;
   poll_events: u32;
@@ -178,6 +180,7 @@ export const CANCEL_RUNNING: u32 = 5; // a worker sleeps in it
 export function cancelListAdd(req: Req, kind: u32): void {
   const ctx = req.ctx;
   req.on_cancel = kind;
+  req.cancel_seq = 0;
   req.cancel_next = changetype<Req>(0);
   req.cancel_prev = ctx.cancel_last;
   if (ctx.cancel_last) ctx.cancel_last.cancel_next = req;

@@ -19,7 +19,7 @@ export function vmMap(len: usize, prot: u8): isize {
   if (len > (USER_END - USER_BASE) as usize) return -ENOMEM;
   const want = pages(len), base = load<u32>(S_USER_FREE) as usize, brk = (load<u32>(S_USER_BRK) >> PAGE_SHIFT) as usize;
   // A free page stays in front of every mapping, so running over the end of one never lands in another.
-  let first = findFree(base, brk, want + 1);
+  let first = findFree(base, brk, want + 2);
   first = first ? first + 1 : brk + 1;
   const end = (first + want) << PAGE_SHIFT;
   if (end > (USER_END as usize)) return -ENOMEM;
@@ -32,7 +32,7 @@ export function vmMap(len: usize, prot: u8): isize {
   return addr as isize;
 }
 
-/** First page of the lowest run of `want` free pages between `base` and `brk` (the run may end at brk), or 0. */
+/** First page of the lowest run of `want` free pages from `base` on (the last one may lie beyond `brk`), or 0. */
 function findFree(base: usize, brk: usize, want: usize): usize {
   let run: usize = 0;
   for (let p = base; p < brk; p++) {
@@ -42,7 +42,7 @@ function findFree(base: usize, brk: usize, want: usize): usize {
       run = 0;
     }
   }
-  return 0;
+  return run + 1 >= want ? brk - run : 0; // what lies beyond is free
 }
 
 /** Makes pages that something pinned (a ring) accessible again. */

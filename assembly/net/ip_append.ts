@@ -112,48 +112,31 @@ export function ipAppendData(sk: Sock, cork: IpCork, msg: MsgHdr, payload: u32, 
     }
   }
   cork.length += length;
-  let left = payload, hdr = transhdrlen, linear: u32 = 0;
-  let err = 0;
+  let left = payload, hdr = transhdrlen, linear: u32 = 0, err = 0;
   while (left || hdr) {
-    let skb = cork.tail, room: u32 = 0;
-    // Room in the last fragment: up to the MTU if that ends the datagram, else a multiple of eight bytes.
-    if (skb) {
-      const used = skb.len + IP_HLEN;
-      room = mtu > used ? mtu - used : 0;
-      if (room < left) {
-        const full = fragPayload(mtu);
-        room = full > skb.len ? full - skb.len : 0;
-      }
-    }
+    let room = cork.tail ? tailRoom(cork.tail, mtu, left) : 0;
     if (!room) {
-      const gap = skb && skb.len > fragPayload(mtu) ? skb.len - fragPayload(mtu) : 0;
-      const next = gap + left + hdr <= mtu - IP_HLEN ? gap + left + hdr : fragPayload(mtu);
+      const prev = cork.tail, full = fragPayload(mtu), gap = prev && prev.len > full ? prev.len - full : 0;
+      const size = gap + left + hdr <= mtu - IP_HLEN ? gap + left + hdr : full;
       err = sockCheckAlloc(sk, hdr != 0);
       if (err) break;
-      linear = zc ? 0 : linearPayload(next - hdr, hdr, cork, more && !(features & NETIF_F_SG));
-      const fresh = allocSkb(SKB_HEADROOM, linear ? linearTruesize(IP_HLEN + hdr + linear + LINK_ROOM) : SKB_TRUESIZE_MIN);
-      if (!fresh) {
+      linear = zc ? 0 : linearPayload(size - hdr, hdr, cork, more && !(features & NETIF_F_SG));
+      const skb = addFragment(sk, cork, hdr, linear);
+      if (!skb) {
         err = -ENOBUFS;
         break;
       }
-      fresh.cb1 = fresh.truesize; // for the receiver (udp_input.ts)
-      fresh.ip_summed = partial ? CHECKSUM_PARTIAL : CHECKSUM_NONE;
-      skbSetOwnerW(fresh, sk);
-      fresh.len = hdr;
-      if (cork.tail) cork.tail.next = fresh;
-      else cork.head = fresh;
-      cork.tail = fresh;
-      if (uarg) extraRef = attach(fresh, uarg, extraRef);
+      skb.ip_summed = partial ? CHECKSUM_PARTIAL : CHECKSUM_NONE;
+      if (uarg) extraRef = attach(skb, uarg, extraRef);
       if (gap) {
-        err = moveGap(skb, fresh, gap);
+        err = moveGap(prev, skb, gap);
         if (err) break;
       }
       hdr = 0;
-      room = next - fresh.len;
-      skb = fresh;
+      room = size - skb.len;
       if (!left) break;
     }
-    const n = room < left ? room : left;
+    const skb = cork.tail, n = room < left ? room : left;
     err = zc ? zerocopySgFromIter(sk, skb, msg.iter, n, msg.managed != 0, false) : copyIn(sk, skb, msg.iter, n, linear);
     if (err) break;
     left -= n;
@@ -162,6 +145,27 @@ export function ipAppendData(sk: Sock, cork: IpCork, msg: MsgHdr, payload: u32, 
   if (!zc) cntAdd(CNT_COPIED_TX, payload - left);
   if (err && uarg) msgZerocopyPutAbort(uarg, extraRef);
   return err;
+}
+
+/** Bytes that still fit the last fragment: up to the MTU if they end the datagram, else to a multiple of eight. */
+@inline function tailRoom(skb: SkBuff, mtu: u32, left: u32): u32 {
+  const most = mtu - IP_HLEN;
+  if (most >= skb.len + left) return left;
+  const full = fragPayload(mtu);
+  return full > skb.len ? full - skb.len : 0;
+}
+
+/** A new skb at the end, charged to `sk`, with room for `hdr` bytes of transport header taken; nil = no memory. */
+@inline function addFragment(sk: Sock, cork: IpCork, hdr: u32, linear: u32): SkBuff {
+  const skb = allocSkb(SKB_HEADROOM, linear ? linearTruesize(IP_HLEN + hdr + linear + LINK_ROOM) : SKB_TRUESIZE_MIN);
+  if (!skb) return skb;
+  skb.cb1 = skb.truesize; // for the receiver (udp_input.ts)
+  skb.len = hdr;
+  skbSetOwnerW(skb, sk);
+  if (cork.tail) cork.tail.next = skb;
+  else cork.head = skb;
+  cork.tail = skb;
+  return skb;
 }
 
 /** Makes `skb` carry `uarg`, with the spare reference if there is one. Whether that is still to spend. */

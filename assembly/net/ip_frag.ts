@@ -10,14 +10,14 @@ import { SMALL_SIZE } from "../abi/layout";
 import { COPY_FRAGMENTED, REF_DROPPED } from "../abi/trace";
 import { S_IPFRAG_LIST, nil, nowNs } from "../lib/state";
 import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
-import { getPage } from "../mm/page";
+import { getPage, pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
 import { NetDevice, devDrop } from "./dev";
 import { IP_DF, IP_HLEN, IP_MF, IP_OFFSET, ipFixHeader, ipFragOff, ipHeaderLen, ipId, ipProtocol } from "./ip";
 import { neighOutput } from "./neigh";
 import { skbChecksumHelp } from "./checksum";
 import {
-  CHECKSUM_PARTIAL, SKB_HEADROOM, SKB_OVERHEAD, SkBuff, allocSkb, fragAddr, fragSize, kfreeSkb, skbCopyUbufs, skbFillPage, skbHeadlen, skbPull,
-  skbZcopy,
+  CHECKSUM_PARTIAL, MAX_SKB_FRAGS, SKB_HEADROOM, SKB_OVERHEAD, SkBuff, allocSkb, fragAddr, fragSet, fragSize, kfreeSkb, skbCanCoalesce, skbCopyBits,
+  skbCopyUbufs, skbFillPage, skbHeadlen, skbPull, skbUnclone, skbZcopy,
 } from "./skbuff";
 
 /** ip_fragment(): sends the packet in pieces of the device's MTU. One that must not be cut is dropped. */
@@ -171,7 +171,9 @@ export function ipDefrag(skb: SkBuff, ns: u32, saddr: u32, daddr: u32): SkBuff {
   }
   const same = startsAt(at, off) && at.cb1 == len;
   const overlap = endsAfter(prev, off) || (at != nil<SkBuff>() && at.cb0 < end);
-  const bad = overlap || (q.total != 0 && (end > q.total || (!more && end != q.total)));
+  // Nothing may lie behind the last fragment, whichever of them comes first.
+  const behind = !more && at != nil<SkBuff>();
+  const bad = overlap || behind || (q.total != 0 && (end > q.total || (!more && end != q.total)));
   if (same || bad) {
     kfreeSkb(skb, REF_DROPPED);
     if (!same) { // RFC 5722 applied to IPv4, as Linux does: an overlap discards the datagram
@@ -196,4 +198,35 @@ export function ipDefrag(skb: SkBuff, ns: u32, saddr: u32, daddr: u32): SkBuff {
   head.next = nil<SkBuff>();
   unlinkQueue(q);
   return head;
+}
+
+/**
+ * Brings a reassembled datagram into one skb, for protocols that do not walk a chain: payload of the followers is copied
+ * behind the first fragment's. False: no memory or too many pieces; the followers are gone either way.
+ */
+export function fragFlatten(skb: SkBuff): bool {
+  const chain = changetype<SkBuff>(skb.cb3 as usize);
+  skb.cb3 = 0;
+  let ok = skbUnclone(skb) == 0; // a tap may hold the first fragment
+  const sh = skb.shinfo;
+  for (let at = chain; at && ok; at = at.next) {
+    let off: u32 = 0;
+    while (off < at.len) {
+      const to = sh.nr_frags < MAX_SKB_FRAGS ? pageFragRefill(1) : 0;
+      if (!to) {
+        ok = false;
+        break;
+      }
+      const room = pageFragRoom(), n = room < at.len - off ? room : at.len - off, merge = skbCanCoalesce(sh, to);
+      skbCopyBits(at, off, to, n);
+      pageFragTake(n, !merge);
+      if (merge) fragSet(sh, sh.nr_frags - 1, fragAddr(sh, sh.nr_frags - 1), fragSize(sh, sh.nr_frags - 1) + n);
+      else skbFillPage(sh, to, n);
+      skb.len += n;
+      skb.data_len += n;
+      off += n;
+    }
+  }
+  fragChainFree(chain, REF_DROPPED);
+  return ok;
 }

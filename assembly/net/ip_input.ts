@@ -11,7 +11,7 @@ import {
 import { NetDevice, devDrop, netRxAction } from "./dev";
 import { IP_DF, IP_HLEN, IP_MF, IP_OFFSET, ipDaddr, ipFixChecksum, ipFragOff, ipHeaderLen, ipProtocol, ipSaddr, ipTotLen, ipTtl } from "./ip";
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH, ICMP_PROT_UNREACH, ICMP_TIME_EXCEEDED, icmpRcv, icmpSend } from "./icmp";
-import { ipDefrag } from "./ip_frag";
+import { fragFlatten, ipDefrag } from "./ip_frag";
 import { ipFinishOutput } from "./ip_output";
 import { RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST, fibLookup, isLocalAddr } from "./route";
 import { SkBuff, kfreeSkb, skbHeadlen, skbOrphan, skbOrphanFragsRx, skbPull, skbUnclone } from "./skbuff";
@@ -51,6 +51,7 @@ function ipRcv(skb: SkBuff, dev: NetDevice): void {
     skbTrim(skb, tot);
   }
   skbOrphan(skb); // the sender is not charged for what a receiver holds
+  skb.cb3 = 0; // no followers (net/ip_frag.ts)
   skb.nh = skb.data;
   skb.th = skb.data + (ihl as usize);
   const saddr = ipSaddr(iph), daddr = ipDaddr(iph);
@@ -118,6 +119,10 @@ function ipLocalDeliver(skb: SkBuff, dev: NetDevice): void {
     return;
   }
   const protocol = ipProtocol(skb.nh);
+  if (skb.cb3 && protocol != IPPROTO_UDP && !fragFlatten(skb)) {
+    drop(skb, dev);
+    return;
+  }
   skbPull(skb, (skb.th - skb.nh) as u32);
   if (protocol == IPPROTO_UDP) {
     udpRcv(skb);

@@ -150,7 +150,9 @@ export function cmsgNext(msg: MsgHdr, off: u32): u32 {
 @inline export function cmsgLevel(msg: MsgHdr, off: u32): i32 { return load<i32>(msg.control + (off as usize), CMSGHDR_OFF_LEVEL); }
 @inline export function cmsgType(msg: MsgHdr, off: u32): i32 { return load<i32>(msg.control + (off as usize), CMSGHDR_OFF_TYPE); }
 /** Bytes of data behind the header. */
-@inline export function cmsgDataLen(msg: MsgHdr, off: u32): u32 { return load<u32>(msg.control + (off as usize), CMSGHDR_OFF_LEN) - CMSGHDR_SIZE; }
+@inline export function cmsgDataLen(msg: MsgHdr, off: u32): u32 {
+  return load<u32>(msg.control + (off as usize), CMSGHDR_OFF_LEN) - CMSGHDR_SIZE;
+}
 @inline export function cmsgData(msg: MsgHdr, off: u32): usize { return msg.control + ((off + CMSGHDR_SIZE) as usize); }
 
 // Giving back ------------------------------------------------------------------------------------------------------------

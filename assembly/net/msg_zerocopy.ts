@@ -18,7 +18,7 @@ import { bugOn } from "../lib/bug";
 import { nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { accountMem, current, unaccountMem } from "../kernel/task";
-import { skErrorReport, SOCK_F_DEAD, Sock, errorQueue, sockHold, sockPut } from "./sock";
+import { SKB_TRUESIZE_MIN, SOCK_F_DEAD, Sock, errorQueue, skErrorReport, sockHold, sockPut } from "./sock";
 import { skbQueueTail } from "./skb_queue";
 import { SKB_OVERHEAD, SkBuff, allocSkb, kfreeSkb, skbHead } from "./skbuff";
 import { SKBFL_ZEROCOPY_FRAG, UBUF_SIZE, UbufInfo, netZcopyGet } from "./ubuf_info";
@@ -26,8 +26,6 @@ import { sockErrData, sockErrInfo, sockErrInit, sockErrOrigin, sockErrSetData } 
 
 /** net.core.optmem_max. */
 export const OPTMEM_MAX: u32 = 131072;
-/** truesize of the control skb: the smallest data area that Linux allocates, plus the skb. */
-const CONTROL_TRUESIZE: u32 = 768;
 /** Bytes and calls that one record may cover. */
 const RECORD_BYTES_MAX: u32 = 512 << 10;
 const RECORD_CALLS_MAX: u32 = 65534;
@@ -78,7 +76,7 @@ export function msgZerocopyRealloc(sk: Sock, size: u32, existing: UbufInfo): Ubu
 
 function msgZerocopyAlloc(sk: Sock, size: u32): UbufInfo {
   if (sk.omem_alloc + SKB_OVERHEAD > OPTMEM_MAX) return nil<UbufInfo>();
-  const skb = allocSkb(0, CONTROL_TRUESIZE);
+  const skb = allocSkb(0, SKB_TRUESIZE_MIN);
   if (!skb) return nil<UbufInfo>();
   const uarg = uargOf(skb);
   uarg.pages = 0;
@@ -88,7 +86,7 @@ function msgZerocopyAlloc(sk: Sock, size: u32): UbufInfo {
   }
   skb.sk = changetype<usize>(sk);
   skb.destructor = sockOfree.index;
-  sk.omem_alloc += CONTROL_TRUESIZE;
+  sk.omem_alloc += SKB_TRUESIZE_MIN;
   uarg.complete = msgZerocopyComplete.index;
   uarg.link_skb = 0;
   uarg.refcnt = 1;

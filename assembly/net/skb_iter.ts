@@ -1,17 +1,15 @@
 // Bytes between iterators and skbs that hold copies: what sockets without zero copy do with a message. Small payloads fit
 // the linear room of the data area; larger ones go to page fragments.
-import { CHUNK_SIZE } from "../abi/layout";
 import { EFAULT, ENOBUFS } from "../abi/errno";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
 import { IovIter, copyFromIter, copyToIter } from "./iov_iter";
 import { MAX_SKB_FRAGS, SKB_LINEAR_ROOM, SkBuff, fragAddr, fragSize, skbFillPage, skbHead, skbHeadlen } from "./skbuff";
 
-/** The most that one skb of copied data holds. */
-export const SKB_COPY_MAX: u32 = SKB_LINEAR_ROOM + (MAX_SKB_FRAGS - 1) * CHUNK_SIZE;
-
 /**
  * Copies `n` bytes of `it` into an empty skb: 0, -EFAULT, -ENOBUFS (out of kernel memory). After a failure the skb holds
  * an undefined part of the data and is to be freed.
+ * DEVIATION (large-datagram): an skb holds at most half a megabyte. Only a datagram over AF_UNIX, with a send buffer that
+ * was raised to more than twice that, is ever larger; Linux finds room up to 4 MiB.
  */
 export function skbCopyFromIter(skb: SkBuff, it: IovIter, n: u32): i32 {
   if (n <= SKB_LINEAR_ROOM) {

@@ -3,8 +3,8 @@
 // Options that have an effect here are stored where the effect is; switches that only have to be remembered are bits of
 // Sock.opts. The order of the checks, and which lengths are good enough, was asked of the kernel option by option.
 import {
-  AF_INET, AF_PACKET, AF_UNIX, AF_VSOCK, IPPROTO_TCP, IPPROTO_UDP, LINGER_OFF_LINGER, LINGER_OFF_ONOFF, LINGER_SIZE, SO_ACCEPTCONN, SO_BINDTODEVICE,
-  SO_BROADCAST, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_MAX_PACING_RATE, SO_MEMINFO, SO_NO_CHECK,
+  AF_INET, AF_PACKET, AF_UNIX, AF_VSOCK, IPPROTO_TCP, IPPROTO_UDP, LINGER_OFF_LINGER, LINGER_OFF_ONOFF, LINGER_SIZE,
+  SO_ACCEPTCONN, SO_BINDTODEVICE, SO_BROADCAST, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_MAX_PACING_RATE, SO_MEMINFO, SO_NO_CHECK,
   SO_OOBINLINE, SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF,
   SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPING, SO_TXTIME, SO_TYPE, SO_ZEROCOPY, SOCK_DGRAM, SOL_SOCKET,
 } from "../abi/socket";
@@ -38,10 +38,12 @@ const TICK_USEC: u32 = 4000;
 
 /** Bit of Sock.opts for an option that is only remembered, 0 for any other. */
 function rememberedBit(name: i32): u32 {
-  if (name == SO_DEBUG || name == SO_DONTROUTE || name == SO_BROADCAST || name == SO_KEEPALIVE || name == SO_OOBINLINE || name == SO_NO_CHECK) {
-    return 1 << name;
+  switch (name) {
+    case SO_DEBUG: case SO_DONTROUTE: case SO_BROADCAST: case SO_KEEPALIVE: case SO_OOBINLINE: case SO_NO_CHECK:
+      return 1 << name;
+    default:
+      return 0;
   }
-  return 0;
 }
 
 export function sockSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: i32): i32 {

@@ -15,6 +15,7 @@ import {
   TCP_HLEN, TCP_MAX_QUICKACKS, TCP_MIN_MSS, TCP_MSS_DEFAULT, TCP_SF_ACK_DEFERRED, TCP_SF_DONE, TCP_SKB_OVERHEAD, TH_FIN, TH_PSH, TH_SYN,
   TH_URG, after, before,
 } from "./tcp_defs";
+import { appendTail, tailroom, tcpCollapse } from "./tcp_collapse";
 import { ackScheduled, armDelack, scheduleAck, tcpSetState, tickAfter } from "./tcp_sock";
 import { memCharge, memSchedule, tcpSetOwnerR } from "./tcp_mem";
 import { clampWindow, growWindow, measureScalingRatio, rcvRttMeasure, receiveWindow, windowFor } from "./tcp_window";
@@ -135,7 +136,13 @@ function eventDataRecv(sk: Sock, skb: SkBuff): void {
  * the bookkeeping that is saved; -1 if they cannot be joined. `from` is the caller's to free.
  */
 export function coalesce(to: SkBuff, from: SkBuff): i32 {
-  if (skbCloned(to) || skbHeadlen(from)) return -1;
+  if (skbCloned(to)) return -1;
+  if (tailroom(to) >= from.len && from.len) {
+    appendTail(to, from);
+    joined(to, from);
+    return 0;
+  }
+  if (skbHeadlen(from)) return -1;
   const ts = to.shinfo, fs = from.shinfo;
   if (ts.nr_frags + fs.nr_frags > MAX_SKB_FRAGS) return -1;
   const shared = skbCloned(from);
@@ -146,12 +153,15 @@ export function coalesce(to: SkBuff, from: SkBuff): i32 {
   if (!shared) fs.nr_frags = 0; // the references moved along
   const overhead = from.truesize - from.len;
   const delta = from.truesize - (overhead < TCP_SKB_OVERHEAD ? overhead : TCP_SKB_OVERHEAD);
+  to.truesize += delta;
+  joined(to, from);
+  return delta as i32;
+}
+@inline function joined(to: SkBuff, from: SkBuff): void {
   to.len += from.len;
   to.data_len += from.len;
-  to.truesize += delta;
   to.end_seq = from.end_seq;
   to.tcp_flags |= from.tcp_flags;
-  return delta as i32;
 }
 
 /** tcp_try_coalesce(): the same for skbs of a receive queue, where `to` is charged to the socket. */
@@ -185,9 +195,14 @@ function tryRmemSchedule(sk: Sock, truesize: u32): bool {
   return true;
 }
 
-/** tcp_prune_queue(): a buffer that may grow grows; else what came out of order goes, the newest first. */
+/**
+ * tcp_prune_queue(): a buffer that may grow grows; else bytes are copied together; else what came out of order goes, the
+ * newest first.
+ */
 function pruneQueue(sk: Sock): bool {
   clampWindow(sk);
+  if (canIngest(sk)) return true;
+  tcpCollapse(sk);
   const ooo = oooQueue(sk);
   while (!canIngest(sk) && ooo.last) {
     const skb = ooo.last;

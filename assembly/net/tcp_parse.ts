@@ -40,6 +40,7 @@ export function tcpParse(skb: SkBuff): bool {
   skb.ack_seq = bswap<u32>(load<u32>(th, 8));
   skb.tcp_flags = flags;
   skb.sacked = 0;
+  skb.when = 0;
   skb.cb0 = bswap<u16>(load<u16>(th, 14)) as u32;
   skb.cb3 = hlen << 16;
   if (hlen != TCP_HLEN) parseOptions(skb, th + TCP_HLEN, th + hlen, flags);

@@ -6,15 +6,15 @@
 // Spec: send-zc.md 2.4, 2.7, 3.4; man: udp(7), ip(7).
 import { EAFNOSUPPORT, EAGAIN, EDESTADDRREQ, EINVAL, EMSGSIZE, ENOBUFS, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP } from "../abi/errno";
 import {
-  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_UDP, IP_PKTINFO, IP_RETOPTS, IP_TOS, IP_TTL, MSG_MORE, MSG_OOB, MSG_PROBE, SCM_CREDENTIALS,
-  SCM_RIGHTS,  SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE, SOL_IP, SOL_SOCKET, SOL_UDP,
-  SHUT_RDWR, SO_BROADCAST, SO_MARK, SO_NO_CHECK, SO_PRIORITY, SO_TIMESTAMPING, UDP_SEGMENT,
+  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_UDP, IP_PKTINFO, IP_RETOPTS, IP_TOS, IP_TTL, MSG_MORE, MSG_OOB, MSG_PROBE, POLLERR, POLLHUP, POLLIN,
+  POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM, SCM_CREDENTIALS, SCM_RIGHTS, SHUT_RDWR, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY,
+  SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE, SOL_IP, SOL_SOCKET, SOL_UDP, SO_BROADCAST, SO_MARK, SO_NO_CHECK, SO_PRIORITY, SO_TIMESTAMPING, UDP_SEGMENT,
 } from "../abi/socket";
-import { REF_ABORTED, REF_PURGED } from "../abi/trace";
+import { SMALL_SIZE } from "../abi/layout";
+import { REF_ABORTED, REF_DROPPED, REF_PURGED } from "../abi/trace";
 import { csumAdd, csumAt, csumFold, csumPseudo } from "../lib/csum";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
 import { S_UDP_CORK, nil } from "../lib/state";
-import { SMALL_SIZE } from "../abi/layout";
 import { NetDevice, devByIndex } from "./dev";
 import { skbChecksum } from "./checksum";
 import { SKB_GSO_UDP_L4 } from "./gso";
@@ -30,7 +30,6 @@ import {
   MsgHdr, SHUTDOWN_RCV, SHUTDOWN_SEND, SOCK_F_BOUND, SOCK_F_NOSPACE, SOCK_F_SUPPORT_ZC, SOCK_F_UNHASHED, Sock, errorQueue,
   receiveQueue, skStateChange, sockPut,
 } from "./sock";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from "../abi/socket";
 import { TCP_CLOSE, TCP_ESTABLISHED } from "./tcp_states";
 import { IP_RECVERR_ON, UDP_HLEN, udpRecvmsg, udpReleaseDeficit } from "./udp_input";
 import { udpGetPort, udpUnhash } from "./udp_port";
@@ -176,7 +175,9 @@ function udpPush(sk: Sock, cork: IpCork): i32 {
   store<u32>(uh, bswap<u16>(len as u16) as u32, 4);
   if (gso) {
     const segment = payload < gso ? payload : gso;
-    const err = segment + UDP_HLEN + IP_HLEN > cork.fragsize ? -EMSGSIZE : payload > gso * UDP_MAX_SEGMENTS || sk.opts & (1 << SO_NO_CHECK) ? -EINVAL : 0;
+    let err = 0;
+    if (segment + UDP_HLEN + IP_HLEN > cork.fragsize) err = -EMSGSIZE;
+    else if (payload > gso * UDP_MAX_SEGMENTS || sk.opts & (1 << SO_NO_CHECK)) err = -EINVAL;
     if (err) {
       fragChainFree(skb, REF_ABORTED);
       return err;
@@ -210,7 +211,7 @@ function udpChecksum(skb: SkBuff, uh: usize, saddr: u32, daddr: u32, len: u32): 
   store<u16>(uh, (folded ? folded : 0xffff) as u16, 6);
 }
 
-/** Sends a datagram that was built as fragments (RFC 791 2.3). */
+/** Sends a datagram that was built as fragments (RFC 791 2.3). When one finds the qdisc full the rest is not sent. */
 function sendFragments(skb: SkBuff, cork: IpCork, dev: NetDevice, saddr: u32, daddr: u32): void {
   const id = ipNextId(), tos = cork.tos, ttl = cork.ttl, nexthop = cork.nexthop;
   let off: u32 = 0;
@@ -221,8 +222,13 @@ function sendFragments(skb: SkBuff, cork: IpCork, dev: NetDevice, saddr: u32, da
     skb.src_addr = saddr;
     ipPushHeader(skb, saddr, daddr, IPPROTO_UDP, tos, ttl, id, (off >> 3) | (next ? IP_MF : 0));
     off += n;
+    const dropped = dev.tx_dropped;
     ipFinishOutput(skb, dev, nexthop);
     skb = next;
+    if (dev.tx_dropped != dropped && dev.qdisc_enqueue) {
+      fragChainFree(skb, REF_DROPPED);
+      return;
+    }
   }
 }
 

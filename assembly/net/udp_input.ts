@@ -22,6 +22,7 @@ import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_PORT_UNREACH, icmpFatal, icmp
 import { ipDaddr, ipSaddr } from "./ip";
 import { fragChainFree } from "./ip_frag";
 import { putCmsg } from "./msg_import";
+import { isLocalAddr } from "./route";
 import { SCRATCH_WORDS } from "./scratch";
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SkBuff, allocSkb, kfreeSkb, skbCloned, skbCopyBits, skbFillPage, skbHeadlen, skbPull, skbPush } from "./skbuff";
 import { skbCopyToIter } from "./skb_iter";
@@ -86,7 +87,8 @@ export function udpRcv(skb: SkBuff): void {
     return;
   }
   if (!sk) {
-    icmpSend(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+    // RFC 1122 3.2.2: never about a broadcast.
+    if (isLocalAddr(dev.ns, ipDaddr(skb.nh))) icmpSend(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
     freeDatagram(skb, REF_DROPPED);
     return;
   }

@@ -16,7 +16,7 @@ import { TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN } from "./tcp_states";
 import {
   MAX_DGRAM_QLEN, unixDgramRecvmsg, unixDgramSendmsg, unixSeqpacketRecvmsg, unixSeqpacketSendmsg, wakePeers,
 } from "./unix_dgram";
-import { unixFindAddr, unixNameOf, unixValidateAddr } from "./unix_name";
+import { unixFindAddr, unixNameOf } from "./unix_name";
 import { unixDgramDisconnected } from "./unix_peer";
 import { unixAddr, unixAddrGet, unixPut, unixWritable } from "./unix_skb";
 import { unixStreamRecvmsg, unixStreamSendmsg } from "./unix_stream";

@@ -1,5 +1,8 @@
-// Names of AF_UNIX sockets: paths, abstract names (a NUL first, then any bytes), and names that the kernel invents. There
-// is no file system: a path exists while a socket is bound to it. man: unix(7).
+// Names of AF_UNIX sockets: paths, abstract names (a NUL first, then any bytes), and names that the kernel invents. man:
+// unix(7).
+//
+// DEVIATION (unix-paths): there is no file system. A path exists while a socket is bound to it, as if it were unlinked when
+// the socket is closed, and nobody is denied access to it.
 import { AF_UNIX } from "../abi/socket";
 import { EADDRINUSE, ECONNREFUSED, EINVAL, ENOENT, ENOMEM, EPROTOTYPE } from "../abi/errno";
 import { POOL_ASYNC, poolAlloc } from "../lib/pool";

@@ -88,8 +88,12 @@ function pipeWriteSleep(fd: i32, f: File, buf: usize, len: u32, ret: i32): i32 {
 
 export function sys_close(fd: i32): i32 {
   const f = fdFile(fd);
-  if (f && f.refs == 1 && f.kind == FILE_SOCKET && changetype<Sock>(f.priv).flags & SOCK_F_LINGER) return sysReturn(closeLinger(fd, f));
+  if (f && f.refs == 1 && f.kind == FILE_SOCKET && lingers(changetype<Sock>(f.priv))) return sysReturn(closeLinger(fd, f));
   return sysReturn(fdClose(current(), fd));
+}
+
+function lingers(sk: Sock): bool {
+  return (sk.flags & SOCK_F_LINGER) != 0 && sk.lingertime != 0 && sk.family == AF_INET && sk.protocol == IPPROTO_TCP;
 }
 
 /** SO_LINGER: close(2) waits for data and FIN to be acknowledged, at most for the time given, also when nonblocking. */
@@ -97,10 +101,8 @@ function closeLinger(fd: i32, f: File): i32 {
   const sk = changetype<Sock>(f.priv);
   sockHold(sk);
   const ret = fdClose(current(), fd), started = nowNs();
-  if (sk.family == AF_INET && sk.protocol == IPPROTO_TCP && sk.lingertime) {
-    const deadline = deadlineAfter((sk.lingertime as u64) * SEC);
-    while (sk.state == TCP_FIN_WAIT1 || sk.state == TCP_CLOSING || sk.state == TCP_LAST_ACK) if (sleepMore(deadline, started)) break;
-  }
+  const deadline = deadlineAfter((sk.lingertime as u64) * SEC);
+  while (sk.state == TCP_FIN_WAIT1 || sk.state == TCP_CLOSING || sk.state == TCP_LAST_ACK) if (sleepMore(deadline, started)) break;
   sockPut(sk);
   return ret;
 }

@@ -17,13 +17,14 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { constants, homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseJson } from "../program/events.ts";
 
 /** One observation. `step` is the line of the program, counted from 1. */
 export interface KernelEvent {
   step: number;
   op: string;
   ev: string;
-  [field: string]: string | number;
+  [field: string]: string | number | bigint;
 }
 
 export interface KernelRun {
@@ -245,5 +246,5 @@ function parseEvents(text: string, isCut: boolean): KernelEvent[] {
   const lines = text.split("\n");
   const last = lines.pop();
   if (last && !isCut) throw new Error(`the harness ended within a line: ${last}`);
-  return lines.map((line) => JSON.parse(line) as KernelEvent);
+  return lines.map((line) => parseJson(line) as KernelEvent);
 }

@@ -4,7 +4,7 @@
 // Prints one line per file and closes with `N passed, N failed, N skipped`. Words on the command line choose the files
 // whose path contains one of them.
 import { spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { run } from "node:test";
 import { build } from "esbuild";
@@ -23,9 +23,10 @@ function report(name, counts) {
   );
 }
 
+/** Into a folder of its own, so that two runs at once do not take away each other's files. */
 async function bundleTests(sources) {
-  const outdir = join(dist, "tests");
-  rmSync(outdir, { recursive: true, force: true });
+  const outdir = mkdtempSync(join(dist, "tests-"));
+  process.once("exit", () => rmSync(outdir, { recursive: true, force: true }));
   await build({
     absWorkingDir: root,
     bundle: true,
