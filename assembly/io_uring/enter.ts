@@ -13,7 +13,7 @@ import {
   IORING_SETUP_SQPOLL,
 } from "../abi/uapi";
 import { WAIT_DEFERRED, WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_NOTIFS, WAIT_REQS, WAIT_RING, WAIT_WANTED } from "../abi/wait";
-import { cntInc, nowNs } from "../lib/state";
+import { SCRATCH_GETEVENTS, cntInc, nowNs } from "../lib/state";
 import { nextTimerAt, timersPending } from "../lib/timer";
 import { copyFromUser } from "../mm/vma";
 import { current } from "../kernel/task";
@@ -29,7 +29,6 @@ import { RingCtx } from "./types";
 const ENTER_FLAGS: u32 = 0xff;
 /** From the wake-up of a waiter to its first instruction, ns of virtual time. */
 const WAKE_NS: u64 = 10000;
-const SCRATCH_ARG: usize = 0x11500;
 
 /** Number of SQEs consumed, or (nothing submitted) 0 or -errno of the wait. */
 export function ioUringEnter(fd: i32, toSubmit: u32, minComplete: u32, flags: u32, arg: u64, argsz: u32): i32 {
@@ -63,11 +62,11 @@ function getEvents(ctx: RingCtx, fd: i32, min: u32, flags: u32, arg: u64, argsz:
   let deadline = FOREVER;
   if (flags & IORING_ENTER_EXT_ARG) {
     if (argsz != GETEVENTS_ARG_SIZE) return -EINVAL;
-    if (copyFromUser(SCRATCH_ARG, arg, GETEVENTS_ARG_SIZE)) return -EFAULT;
-    const ts = load<u64>(SCRATCH_ARG, GETEVENTS_OFF_TS);
+    if (copyFromUser(SCRATCH_GETEVENTS, arg, GETEVENTS_ARG_SIZE)) return -EFAULT;
+    const ts = load<u64>(SCRATCH_GETEVENTS, GETEVENTS_OFF_TS);
     if (ts) {
-      if (copyFromUser(SCRATCH_ARG, ts, 16)) return -EFAULT;
-      const sec = load<u64>(SCRATCH_ARG), ns = sec > 4000000000 ? FOREVER / 2 : sec * 1000000000 + load<u64>(SCRATCH_ARG, 8);
+      if (copyFromUser(SCRATCH_GETEVENTS, ts, 16)) return -EFAULT;
+      const sec = load<u64>(SCRATCH_GETEVENTS), ns = sec > 4000000000 ? FOREVER / 2 : sec * 1000000000 + load<u64>(SCRATCH_GETEVENTS, 8);
       deadline = flags & IORING_ENTER_ABS_TIMER ? ns : nowNs() + ns;
     }
   }

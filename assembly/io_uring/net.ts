@@ -10,7 +10,7 @@ import {
   SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD3,
 } from "../abi/uapi";
 import { notModelled } from "../lib/not_modelled";
-import { nil } from "../lib/state";
+import { SCRATCH_SEND_MSG, nil } from "../lib/state";
 import { chunkAlloc, putPage } from "../mm/page";
 import { accessOk, copyFromUser } from "../mm/vma";
 import { FILE_SOCKET } from "../fs/file";
@@ -134,12 +134,10 @@ export function sendmsgSetup(req: Req, sqe: usize): i32 {
   }
   return um.iovlen > (UIO_MAXIOV as u64) ? -EMSGSIZE : setupVec(req, um.iov, um.iovlen);
 }
-/** Scratch for the MsgHdr of the send being issued. */
-const MSG: usize = 0x11280;
 
 /** The MsgHdr of this issue. 0 or -errno (control data is read from user space each time, A25). */
 export function sendMsg(req: Req, flags: u32, ubuf: UbufInfo, managed: u32): i32 {
-  const msg = changetype<MsgHdr>(MSG);
+  const msg = changetype<MsgHdr>(SCRATCH_SEND_MSG);
   msgInit(msg, reqIter(req), flags & ~MSG_INTERNAL);
   msg.ubuf = ubuf;
   msg.managed = managed;
@@ -153,7 +151,7 @@ export function sendMsg(req: Req, flags: u32, ubuf: UbufInfo, managed: u32): i32
 }
 
 /** Runs the protocol's sendmsg with the MsgHdr prepared by sendMsg(). */
-@inline export function sendCall(sk: Sock): i32 { return sockSendmsg(sk, changetype<MsgHdr>(MSG)); }
+@inline export function sendCall(sk: Sock): i32 { return sockSendmsg(sk, changetype<MsgHdr>(SCRATCH_SEND_MSG)); }
 
 /** io_net_retry(): with MSG_WAITALL a stream continues after a short send. */
 @inline export function netRetry(sk: Sock, flags: u32): bool {

@@ -10,7 +10,7 @@ import { notModelled } from "../lib/not_modelled";
 import { accessOk } from "../mm/vma";
 import { FILE_SOCKET } from "../fs/file";
 import { iterUbuf } from "../net/iov_iter";
-import { copyMsghdr, exportMsghdr, msgInit } from "../net/msg_import";
+import { copyMsghdr, exportMsghdr, msgInit, setRecvControl } from "../net/msg_import";
 import { SCRATCH_MSG, SCRATCH_NAME } from "../net/scratch";
 import { MsgHdr, Sock } from "../net/sock";
 import { sockRecvmsg } from "../net/socket";
@@ -68,10 +68,7 @@ export function recvmsgIssue(req: Req, issueFlags: u32): i32 {
   const msg = changetype<MsgHdr>(SCRATCH_MSG), um = userMsg(req);
   msgInit(msg, reqIter(req), 0);
   msg.name = um.name ? SCRATCH_NAME : 0;
-  if (um.controllen) {
-    msg.control = um.control as usize;
-    msg.controllen = um.controllen as u32;
-  }
+  setRecvControl(msg, um);
   return receive(req, changetype<Sock>(req.file.priv), msg, issueFlags);
 }
 

@@ -42,6 +42,7 @@ export function armPoll(req: Req): u32 {
 function arm(req: Req, mask: u32): u32 {
   req.poll_events = mask | EPOLLERR | EPOLLHUP;
   req.poll_owned = 0;
+  req.poll_mask = 0;
   const entry = waitEntryNew(pollWake.index, changetype<usize>(req), req.poll_events);
   if (!entry) return u32.MAX_VALUE;
   // On the queue first: looking at the file may arm its own wake-up (SOCK_NOSPACE).
@@ -63,6 +64,7 @@ function pollWake(entry: WaitEntry, mask: u32): void {
   trace(TRACE_RING, TR_IO_URING_POLL_WAKE, changetype<usize>(req), req.user_data, mask, 0);
   if (req.poll_owned) return;
   waitRemove(entry);
+  req.poll_mask = mask == u32.MAX_VALUE ? 0 : mask; // a state change says nothing about events
   execute(req);
 }
 
@@ -89,7 +91,8 @@ function disarm(req: Req): void {
 /** Looks at the file again: act, or wait on if the wake-up was for nothing. */
 function pollTaskFunc(req: Req): void {
   const cancelled = req.poll_events == 0;
-  const ready = cancelled ? 0 : filePoll(req.file) & req.poll_events;
+  // What the wake-up said counts, even if somebody else was faster and it no longer holds.
+  const ready = cancelled ? 0 : (req.poll_mask ? req.poll_mask : filePoll(req.file)) & req.poll_events;
   if (!cancelled && !ready) {
     waitAdd(req.file.wq, req.poll_entry);
     req.poll_owned = 0;

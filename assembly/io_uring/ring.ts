@@ -13,7 +13,7 @@ import {
   IORING_SETUP_TASKRUN_FLAG, PARAMS_OFF_CQ_ENTRIES, PARAMS_OFF_FLAGS, PARAMS_OFF_RESV, PARAMS_OFF_SQ_THREAD_IDLE, PARAMS_SIZE, RING_OFF_SQ_TAIL,
 } from "../abi/uapi";
 import { POOL_CTX, poolAlloc, poolFree } from "../lib/pool";
-import { S_CTX_LIST, S_RING_ID, cntDec, cntInc } from "../lib/state";
+import { SCRATCH_PARAMS, S_CTX_LIST, S_RING_ID, cntDec, cntInc } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerFree, timerNew } from "../lib/timer";
 import { trace } from "../lib/trace";
 import { copyFromUser, copyToUser, userWritable } from "../mm/vma";
@@ -30,7 +30,6 @@ import { runLocalWork } from "./tw";
 import { RingCtx, ringWq } from "./types";
 
 const SETUP_FLAGS: u32 = 0x7ffff;
-const SCRATCH_PARAMS: usize = 0x11400;
 
 function roundPow2(n: u32): u32 { return n <= 1 ? 1 : 1 << (32 - clz<u32>(n - 1)); }
 @inline function has(flags: u32, bits: u32): bool { return (flags & bits) != 0; }

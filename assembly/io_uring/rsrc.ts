@@ -2,7 +2,7 @@
 // io_uring_register(2); spec: send-zc.md 2.2 D5, 5.
 import { CHUNK_SIZE, PAGE_SIZE } from "../abi/layout";
 import { EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOMEM, ENXIO, EOVERFLOW } from "../abi/errno";
-import { nil } from "../lib/state";
+import { SCRATCH_IOV, nil } from "../lib/state";
 import { copyFromUser, userReadable } from "../mm/vma";
 import { chunkAlloc, putPage } from "../mm/page";
 import { accountMem, current, fdSlot, FD_MAX } from "../kernel/task";
@@ -15,8 +15,6 @@ const IORING_MAX_FIXED_FILES: u32 = 1048576;
 /** Slots per table: one kernel chunk of pointers. */
 const TABLE_MAX: u32 = CHUNK_SIZE / 4;
 const IOVEC: usize = 16;
-/** struct iovec read from user space, in the machine's scratch page. */
-const SCRATCH_IOV: usize = 0x11100;
 
 @inline function slot(table: usize, i: u32): usize { return table + ((i as usize) << 2); }
 

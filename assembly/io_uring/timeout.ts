@@ -10,7 +10,7 @@ import {
   SQE_OFF_TIMEOUT_FLAGS,
 } from "../abi/uapi";
 import { notModelled } from "../lib/not_modelled";
-import { nil, nowNs } from "../lib/state";
+import { SCRATCH_TIMESPEC, nil, nowNs } from "../lib/state";
 import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
 import { copyFromUser } from "../mm/vma";
 import { CANCEL_FLAG_USERDATA, tryCancel } from "./cancel";
@@ -21,18 +21,17 @@ import {
   cancelListDel, setFail, setRes,
 } from "./types";
 
-const SCRATCH_TS: usize = 0x11300;
 const NSEC_PER_SEC: u64 = 1000000000;
 
 /** {s64 sec, s64 nsec} at `addr` as ns: -EFAULT, -EINVAL (negative). The value is left in the scratch page. */
 function importTimespec(addr: u64): i32 {
-  const err = copyFromUser(SCRATCH_TS, addr, 16);
+  const err = copyFromUser(SCRATCH_TIMESPEC, addr, 16);
   if (err) return err;
-  const sec = load<i64>(SCRATCH_TS), nsec = load<i64>(SCRATCH_TS, 8);
+  const sec = load<i64>(SCRATCH_TIMESPEC), nsec = load<i64>(SCRATCH_TIMESPEC, 8);
   if (sec < 0 || nsec < 0) return -EINVAL;
   // Far beyond any run: cut, so that the sum with the clock cannot wrap.
   const ns: u64 = sec > 4000000000 ? 4000000000 * NSEC_PER_SEC : (sec as u64) * NSEC_PER_SEC + (nsec as u64);
-  store<u64>(SCRATCH_TS, ns);
+  store<u64>(SCRATCH_TIMESPEC, ns);
   return 0;
 }
 
@@ -49,7 +48,7 @@ function prep(req: Req, sqe: usize, isLink: bool): i32 {
   if (err) return err;
   if (flags & (IORING_TIMEOUT_MULTISHOT | IORING_TIMEOUT_REALTIME)) return notModelled(NOT_MODELLED_FORM | req.opcode);
   req.msg_flags = flags;
-  req.cmd_addr = load<u64>(SCRATCH_TS);
+  req.cmd_addr = load<u64>(SCRATCH_TIMESPEC);
   req.cmd_len = off;
   const timer = timerNew(timeoutExpired.index, changetype<usize>(req));
   if (!timer) return -ENOMEM;

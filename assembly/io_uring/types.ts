@@ -140,6 +140,7 @@ export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_C
   poll_owned: u32; // task work for the poll is queued
   apoll_retries: u32;
   poll_events: u32;
+  poll_mask: u32; // events of the wake-up, 0 = look at the file
   cancel_next: Req;
   cancel_prev: Req;
   big0: u32; // Timer of a timeout

@@ -28,15 +28,15 @@ export function waitEntryNew(fn: u32, arg: usize, mask: u32): WaitEntry {
   return e;
 }
 
-/** Adds at the tail. */
+/** Adds at the head: who waits last is woken first, as with poll on Linux. */
 export function waitAdd(q: usize, e: WaitEntry): void {
-  const tail = changetype<WaitEntry>(load<u32>(q, 4) as usize);
+  const first = head(q);
   e.queue = q;
-  e.next = changetype<WaitEntry>(0);
-  e.prev = tail;
-  if (tail) tail.next = e;
-  else store<u32>(q, changetype<usize>(e) as u32);
-  store<u32>(q, changetype<usize>(e) as u32, 4);
+  e.prev = changetype<WaitEntry>(0);
+  e.next = first;
+  if (first) first.prev = e;
+  else store<u32>(q, changetype<usize>(e) as u32, 4);
+  store<u32>(q, changetype<usize>(e) as u32);
 }
 
 export function waitRemove(e: WaitEntry): void {

@@ -68,6 +68,14 @@ export const S_FPUT_COUNT: usize = STATE_BASE + 236;
 export const S_FPUT_MARK: usize = STATE_BASE + 240; // of those, queued before the task's ring work
 export const S_OPDEF: usize = STATE_BASE + 0x900; // u8 per opcode: properties (io_uring/opdef.ts)
 export const S_RING_ID: usize = STATE_BASE + 220;
+// Scratch of code that neither sleeps nor calls the other users of the same piece. 0x11400..0x11910 is TCP's hash table
+// (net/tcp_hash.ts).
+export const SCRATCH_FRAGS: usize = 0x11000; // frag list being replaced (net/skbuff.ts), 136 bytes
+export const SCRATCH_IOV: usize = 0x11100; // struct iovec (io_uring/rsrc.ts)
+export const SCRATCH_SEND_MSG: usize = 0x11280; // MsgHdr of the send being issued (io_uring/net.ts)
+export const SCRATCH_TIMESPEC: usize = 0x11300; // io_uring/timeout.ts
+export const SCRATCH_PARAMS: usize = 0x13b00; // struct io_uring_params (io_uring/ring.ts), 120 bytes
+export const SCRATCH_GETEVENTS: usize = 0x13b80; // struct io_uring_getevents_arg (io_uring/enter.ts)
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
 export const SYSCALL_SCRATCH: usize = 0x14000;
 

@@ -23,7 +23,7 @@ import { IP_HLEN, IP_MAX_MTU } from "./ip";
 import { IovIter, copyFromIter } from "./iov_iter";
 import { msgZerocopyMarkCopied, msgZerocopyPutAbort, msgZerocopyRealloc } from "./msg_zerocopy";
 import {
-  CHECKSUM_NONE, CHECKSUM_PARTIAL, MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSet, fragSize, kfreeSkb, skbCanCoalesce,
+  CHECKSUM_NONE, CHECKSUM_PARTIAL, MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSet, fragSize, skbCanCoalesce,
   skbCopyBits, skbFillPage, skbZcopy, skbZcopyDowngradeManaged, skbZcopyInit, skbZcopySet,
 } from "./skbuff";
 import { fragChainFree } from "./ip_frag";
@@ -203,7 +203,10 @@ function noteCopied(uarg: UbufInfo, payload: u32, why: u32): void {
   return !cork.gso_size && payload + IP_HLEN + hdr + LINK_ROOM < LINEAR_MAX ? payload : 0;
 }
 
-/** Copies `n` bytes, `linear` of them charged already, into kernel fragments at the end of `skb`. 0, -EFAULT, -EMSGSIZE (frag array full) or -ENOBUFS. */
+/**
+ * Copies `n` bytes, `linear` of them charged already, into kernel fragments at the end of `skb`. 0, -EFAULT, -EMSGSIZE
+ * (frag array full) or -ENOBUFS.
+ */
 function copyIn(sk: Sock, skb: SkBuff, it: IovIter, n: u32, linear: u32): i32 {
   const sh = skb.shinfo;
   skbZcopyDowngradeManaged(skb);

@@ -12,7 +12,7 @@ import { S_IPFRAG_LIST, nil, nowNs } from "../lib/state";
 import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
 import { getPage, pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
 import { NetDevice, devDrop } from "./dev";
-import { IP_DF, IP_HLEN, IP_MF, IP_OFFSET, ipFixHeader, ipFragOff, ipHeaderLen, ipId, ipProtocol } from "./ip";
+import { IP_DF, IP_HLEN, IP_MAX_MTU, IP_MF, IP_OFFSET, ipFixHeader, ipFragOff, ipHeaderLen, ipId, ipProtocol } from "./ip";
 import { neighOutput } from "./neigh";
 import { skbChecksumHelp } from "./checksum";
 import {
@@ -158,7 +158,8 @@ export function ipDefrag(skb: SkBuff, ns: u32, saddr: u32, daddr: u32): SkBuff {
   const iph = skb.nh, hlen = ipHeaderLen(iph), word = ipFragOff(iph);
   const off = (word & IP_OFFSET) << 3, len = skb.len - hlen, more = (word & IP_MF) != 0;
   // RFC 791 3.2: all but the last are multiples of eight bytes; nothing may end beyond the largest datagram.
-  const q = len == 0 || (more && len & 7) || off + len > 65535 - IP_HLEN ? nil<FragQueue>() : find(ns, saddr, daddr, ipId(iph) << 8 | ipProtocol(iph));
+  const bogus = len == 0 || (more && (len & 7) != 0) || off + len > IP_MAX_MTU - IP_HLEN;
+  const q = bogus ? nil<FragQueue>() : find(ns, saddr, daddr, ipId(iph) << 8 | ipProtocol(iph));
   if (!q) {
     kfreeSkb(skb, REF_DROPPED);
     return nil<SkBuff>();

@@ -21,7 +21,7 @@ import { accountMem, current, unaccountMem } from "../kernel/task";
 import { SKB_TRUESIZE_MIN, SOCK_F_DEAD, Sock, errorQueue, skErrorReport, sockHold, sockPut } from "./sock";
 import { skbQueueTail } from "./skb_queue";
 import { SKB_OVERHEAD, SkBuff, allocSkb, kfreeSkb, skbHead } from "./skbuff";
-import { SKBFL_ZEROCOPY_FRAG, UBUF_SIZE, UbufInfo, netZcopyGet } from "./ubuf_info";
+import { SKBFL_DONT_ORPHAN, SKBFL_ZEROCOPY_FRAG, UBUF_SIZE, UbufInfo, netZcopyGet } from "./ubuf_info";
 import { sockErrData, sockErrInfo, sockErrInit, sockErrOrigin, sockErrSetData } from "./errqueue";
 
 /** net.core.optmem_max. */
@@ -90,7 +90,7 @@ function msgZerocopyAlloc(sk: Sock, size: u32): UbufInfo {
   uarg.complete = msgZerocopyComplete.index;
   uarg.link_skb = 0;
   uarg.refcnt = 1;
-  uarg.flags = SKBFL_ZEROCOPY_FRAG;
+  uarg.flags = SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN;
   uarg.id = sk.zckey++;
   uarg.user_data = uarg.id as u64;
   uarg.len = 1;

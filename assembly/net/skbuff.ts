@@ -21,7 +21,7 @@ import {
   TRACE_NET, TRACE_ZC,
 } from "../abi/trace";
 import { bugOn, DEBUG } from "../lib/bug";
-import { cntAdd, cntDec, cntInc, nil } from "../lib/state";
+import { SCRATCH_FRAGS, cntAdd, cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { getPage, isUserPage, pageFragRefill, pageFragRoom, pageFragTake, putPage } from "../mm/page";
 import {
@@ -305,8 +305,6 @@ export function skbCopyUbufs(skb: SkBuff, why: u32): i32 {
   skbZcopyClear(skb, false, REF_ORPHANED);
   return 0;
 }
-// The frag list being replaced, 17 * 8 bytes in the machine state page.
-const SCRATCH_FRAGS: usize = 0x11000;
 
 // Headers and bytes -----------------------------------------------------------------------------------------------
 

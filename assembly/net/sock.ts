@@ -241,7 +241,7 @@ export function sockWfree(skb: SkBuff): void {
     return;
   }
   // sock_def_write_space(): wake only when at least half of the buffer is free
-  if ((sk.wmem_alloc << 1) <= sk.sndbuf) wakeUp(sockWq(sk), POLLOUT_MASK);
+  if (sk.wmem_alloc + 1 < sk.sndbuf >> 1) wakeUp(sockWq(sk), POLLOUT_MASK);
 }
 /** EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND, what a write-space wake-up announces. */
 export const POLLOUT_MASK: u32 = 0x304;

@@ -71,7 +71,7 @@ function nothingToRead(sk: Sock, left: u32): i32 {
   if (sk.err) return sockError(sk);
   if (sk.shutdown & SHUTDOWN_RCV) return 0;
   if (sk.state == TCP_CLOSE) return -ENOTCONN;
-  return left ? -EAGAIN : 0;
+  return -EAGAIN;
 }
 
 /** tcp_cleanup_rbuf(): is the room that reading made, or the ACK that is owed, worth a segment of its own? */

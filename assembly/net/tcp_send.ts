@@ -8,7 +8,7 @@
 import { NETIF_F_SG } from "../abi/dev";
 import { CNT_COPIED_TX } from "../abi/counters";
 import { EAGAIN, EEXIST, EFAULT, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
-import { MSG_EOR, MSG_MORE, MSG_OOB, MSG_ZEROCOPY } from "../abi/socket";
+import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, MSG_ZEROCOPY } from "../abi/socket";
 import { REF_ABORTED } from "../abi/trace";
 import { cntAdd, nil } from "../lib/state";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
@@ -162,6 +162,7 @@ function waitForSpace(sk: Sock, flags: u32, mss: u32, goal: u32, copied: u32): i
   removeEmptySkb(sk);
   if (!copied) return endWithError(sk, -EAGAIN);
   push(sk, flags & ~MSG_MORE, mss, TCP_NAGLE_PUSH, goal);
+  if (flags & MSG_DONTWAIT) push(sk, flags, mss, sk.nonagle, goal); // the call ends here
   return copied as i32;
 }
 

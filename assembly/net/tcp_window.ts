@@ -182,10 +182,14 @@ export function rcvRttMeasureTs(sk: Sock, tsecr: u32, nowMs: u32, len: u32): voi
   if (delta && delta < 0x100000) rcvRttUpdate(sk, delta * 1000, false);
 }
 
-/** tcp_rcv_space_adjust(): the reader took data; once per round trip the buffer is made to fit twice that much. */
+/**
+ * tcp_rcv_space_adjust(): the reader took data; once per round trip the buffer is made to fit twice that much. Virtual time
+ * may stand still for many round trips, so a whole window that was read counts as one, too.
+ */
 export function rcvSpaceAdjust(sk: Sock): void {
   const now = nowNs();
-  if (!sk.rcv_rtt || (now - sk.rcvq_time) / 1000 < ((sk.rcv_rtt >> 3) as u64)) return;
+  if (!sk.rcv_rtt) return;
+  if ((now - sk.rcvq_time) / 1000 < ((sk.rcv_rtt >> 3) as u64) && sk.copied_seq - sk.rcvq_seq < sk.rcv_wnd) return;
   // What still waits shows that the reader, not the window, is the bottleneck.
   const copied = (sk.copied_seq - sk.rcvq_seq - (sk.rcv_nxt - sk.copied_seq)) as i32;
   if (copied > (sk.rcvq_space as i32)) rcvbufGrow(sk, copied as u32);

@@ -5,23 +5,31 @@
 // pages, until its last byte is acknowledged (spec send-zc.md 3.3).
 import { ENOBUFS } from "../abi/errno";
 import { INADDR_ANY, IPPROTO_TCP } from "../abi/socket";
-import { TR_TCP_XMIT, TRACE_NET } from "../abi/trace";
+import { REF_SPLIT, TR_TCP_XMIT, TRACE_NET } from "../abi/trace";
 import { nowNs } from "../lib/state";
 import { trace } from "../lib/trace";
-import { CHECKSUM_PARTIAL, SKB_HEADROOM, SkBuff, allocSkb, skbClone, skbPush } from "./skbuff";
+import { getPage } from "../mm/page";
+import {
+  CHECKSUM_PARTIAL, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSize, skbClone, skbFillPage, skbPush, skbZcopy, skbZcopyInit,
+} from "./skbuff";
+import { SKBFL_MANAGED_FRAG_REFS, SKBFL_SHARED_FRAG, netZcopyGet } from "./ubuf_info";
 import { Sock } from "./sock";
 import { TCP_CLOSE } from "./tcp_states";
 import { NetDevice } from "./dev";
 import { SKB_GSO_TCPV4 } from "./gso";
+import { IP_HLEN } from "./ip";
 import { ipQueueXmit, ipSendReply } from "./ip_output";
 import { thDport, thSport } from "./tcp_parse";
 import {
-  TCP_ATO_MIN, TCP_HLEN, TCP_SF_TSTAMP, TCP_SF_WSCALE, TCP_SKB_OVERHEAD, TCP_TSTAMP_ALIGNED, TH_ACK, TH_PSH, TH_RST, TH_SYN, before, pcount,
+  TCP_ATO_MIN, TCP_HLEN, TCP_SF_TSTAMP, TCP_SF_WSCALE, TCP_SKB_OVERHEAD, TCP_TSTAMP_ALIGNED, TH_ACK, TH_FIN, TH_PSH, TH_RST, TH_SYN, before, pcount,
 } from "./tcp_defs";
 import { armDelack, clearDelack, inFlight, scheduleAck, tcpNowMs, tickAfter } from "./tcp_sock";
 import { tcpSetOwnerW } from "./tcp_mem";
 import { selectWindow } from "./tcp_window";
 
+/** net_device.gso_ipv4_max_size, the link header included. */
+const GSO_IPV4_MAX: u32 = 65536;
+const ETH_HLEN: u32 = 14;
 const OPT_NOP_NOP_TS: u32 = 0x0101080a;
 const SYN_OPTIONS_TS: u32 = 20; // MSS, timestamps with padding, window scale with padding
 const SYN_OPTIONS: u32 = 8; // MSS, window scale with padding
@@ -78,16 +86,71 @@ function writeSynOptions(opt: usize, sk: Sock, len: u32): void {
  * -EHOSTUNREACH without a route.
  */
 export function transmitSkb(sk: Sock, skb: SkBuff, clone: bool, rcvNxt: u32): i32 {
-  const segs = pcount(skb), len = skb.len, mss = skb.cb1, sent = skb.tx_count;
+  const segs = pcount(skb), mss = skb.cb1;
   if (segs > 1) skb.tcp_flags |= TH_PSH; // the receiver should not wait for more to join to it
-  const flags = skb.tcp_flags;
-  if (clone) {
-    skb.when = nowNs();
-    skb.tx_count = sent + 1;
-    skb = skbClone(skb);
-    if (!skb) return -ENOBUFS;
-    tcpSetOwnerW(skb, sk);
+  if (!clone) return sendSegments(sk, skb, 0, rcvNxt);
+  const sent = skb.tx_count;
+  skb.when = nowNs();
+  skb.tx_count = sent + 1;
+  if (segs > 1 && skb.len + sk.tcp_header_len + IP_HLEN + ETH_HLEN >= GSO_IPV4_MAX) return sendOversize(sk, skb, mss, rcvNxt);
+  const n = skbClone(skb);
+  if (!n) return -ENOBUFS;
+  tcpSetOwnerW(n, sk);
+  n.shinfo.gso_size = segs > 1 ? mss : 0;
+  n.shinfo.gso_type = segs > 1 ? SKB_GSO_TCPV4 : 0;
+  return sendSegments(sk, n, sent, rcvNxt);
+}
+
+/**
+ * No device takes a GSO skb that would not fit an IPv4 packet. Windows of lo allow two of its segments, which is more: they
+ * go one by one, over the same pages. The skb stays one on the retransmit queue.
+ */
+function sendOversize(sk: Sock, skb: SkBuff, mss: u32, rcvNxt: u32): i32 {
+  let err: i32 = 0;
+  for (let off: u32 = 0; off < skb.len && !err; off += mss) {
+    const left = skb.len - off, n = segmentOf(skb, off, left < mss ? left : mss);
+    if (!n) return off ? 0 : -ENOBUFS; // the rest is lost on the way
+    tcpSetOwnerW(n, sk);
+    err = sendSegments(sk, n, skb.tx_count - 1, rcvNxt);
   }
+  return err;
+}
+
+/** skb_segment(): `len` payload bytes of `skb` from `off` on, sharing its pages; nil when out of memory. */
+function segmentOf(skb: SkBuff, off: u32, len: u32): SkBuff {
+  const n = allocSkb(SKB_HEADROOM, TCP_SKB_OVERHEAD + len);
+  if (!n) return n;
+  const sh = skb.shinfo, ns = n.shinfo, last = off + len == skb.len;
+  n.seq = skb.seq + off;
+  n.end_seq = last ? skb.end_seq : n.seq + len;
+  n.tcp_flags = last ? skb.tcp_flags : skb.tcp_flags & ~(TH_PSH | TH_FIN);
+  n.cb0 = 1;
+  n.len = len;
+  n.data_len = len;
+  let pos: u32 = 0;
+  for (let i: u32 = 0; i < sh.nr_frags && len; i++) {
+    const size = fragSize(sh, i);
+    if (pos + size > off) {
+      const from = off > pos ? off - pos : 0, step = size - from < len ? size - from : len;
+      skbFillPage(ns, fragAddr(sh, i) + (from as usize), step);
+      getPage(fragAddr(sh, i) + (from as usize));
+      len -= step;
+    }
+    pos += size;
+  }
+  const uarg = skbZcopy(skb);
+  if (uarg) {
+    netZcopyGet(uarg, REF_SPLIT);
+    skbZcopyInit(n, uarg);
+    ns.flags &= ~SKBFL_MANAGED_FRAG_REFS; // it has references of its own
+  }
+  ns.flags |= sh.flags & SKBFL_SHARED_FRAG;
+  return n;
+}
+
+/** Header, events, and over to IPv4. Uses the skb up. */
+function sendSegments(sk: Sock, skb: SkBuff, sent: u32, rcvNxt: u32): i32 {
+  const flags = skb.tcp_flags, len = skb.len;
   let hlen: u32, window: u32;
   if (flags & TH_SYN) {
     const opts = synOptionsLen(sk, (flags & TH_ACK) != 0);
@@ -101,12 +164,8 @@ export function transmitSkb(sk: Sock, skb: SkBuff, clone: bool, rcvNxt: u32): i3
     if (hlen > TCP_HLEN) writeTimestamps(skb.th + TCP_HLEN, sk);
     window = selectWindow(sk);
   }
-  const ack = flags & TH_ACK ? rcvNxt : 0;
-  writeHeader(skb.th, sk.sport, sk.dport, skb.seq, ack, hlen, flags, window);
+  writeHeader(skb.th, sk.sport, sk.dport, skb.seq, flags & TH_ACK ? rcvNxt : 0, hlen, flags, window);
   skb.ip_summed = CHECKSUM_PARTIAL;
-  const sh = skb.shinfo;
-  sh.gso_size = segs > 1 ? mss : 0;
-  sh.gso_type = segs > 1 ? SKB_GSO_TCPV4 : 0;
   trace(TRACE_NET, TR_TCP_XMIT, changetype<usize>(skb), (skb.seq as u64) | ((skb.end_seq as u64) << 32), flags, sent);
   if (flags & TH_ACK) ackSent(sk, rcvNxt);
   if (len) dataSent(sk);

@@ -5,8 +5,8 @@
 // rest of a reassembled datagram. It charges the receiver until it is read.
 import { EAGAIN, EFAULT } from "../abi/errno";
 import {
-  AF_INET, IPPROTO_UDP, IP_PKTINFO, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE, SOL_IP,
-  SO_EE_ORIGIN_ICMP,
+  AF_INET, IPPROTO_UDP, IP_PKTINFO, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT,
+  SOCKADDR_IN_SIZE, SOL_IP, SO_EE_ORIGIN_ICMP,
 } from "../abi/socket";
 import { BUG_RMEM } from "../abi/bug";
 import { REF_DROPPED, REF_READ } from "../abi/trace";
@@ -24,7 +24,9 @@ import { fragChainFree } from "./ip_frag";
 import { putCmsg } from "./msg_import";
 import { isLocalAddr } from "./route";
 import { SCRATCH_WORDS } from "./scratch";
-import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SkBuff, allocSkb, kfreeSkb, skbCloned, skbCopyBits, skbFillPage, skbHeadlen, skbPull, skbPush } from "./skbuff";
+import {
+  CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SkBuff, allocSkb, kfreeSkb, skbCloned, skbCopyBits, skbFillPage, skbHeadlen, skbPull, skbPush,
+} from "./skbuff";
 import { skbCopyToIter } from "./skb_iter";
 import { skbQueueTail, skbUnlink } from "./skb_queue";
 import { MsgHdr, SHUTDOWN_RCV, SKB_TRUESIZE_MIN, Sock, errorQueue, receiveQueue, skDataReady, skErrorReport, sockError } from "./sock";

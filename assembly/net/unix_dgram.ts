@@ -65,9 +65,9 @@ function deliver(sk: Sock, msg: MsgHdr, skb: SkBuff): i32 {
     const found = unixFindAddr(sk, msg.name, msg.namelen);
     if (found < 0) return found;
     other = changetype<Sock>(found as usize);
-    if (other.peer && other.peer != sk) return -EPERM; // it talks to somebody else only
   }
   if (!other) return -ENOTCONN;
+  if (other.peer && other.peer != sk) return -EPERM; // it talks to somebody else only
   if (other.flags & SOCK_F_DEAD) return refused(sk, other);
   if (other.shutdown & SHUTDOWN_RCV) return -EPIPE;
   const q = receiveQueue(other);

@@ -2,22 +2,47 @@
 // has been imported. Streams accumulate: a blocking send goes on until all is taken, a receive with MSG_WAITALL until all
 // is there. Progress that has been made is never lost over a later error or timeout.
 import {
-  AF_UNIX, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM,
+  AF_UNIX, IPPROTO_TCP, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_WAITALL, MSG_ZEROCOPY, SOCK_DGRAM, SOCK_STREAM,
 } from "../abi/socket";
-import { EAGAIN, EWAITFOREVER } from "../abi/errno";
+import { EAGAIN, ENOBUFS, EWAITFOREVER } from "../abi/errno";
 import { WAIT_RECV, WAIT_SEND } from "../abi/wait";
-import { nowNs } from "../lib/state";
+import { NETIF_F_SG } from "../abi/dev";
+import { nil, nowNs } from "../lib/state";
 import { File, O_NONBLOCK, fget, fput } from "../fs/file";
-import { MsgHdr, SHUTDOWN_RCV, Sock } from "../net/sock";
+import { msgZerocopyMarkCopied, msgZerocopyPut, msgZerocopyPutAbort, msgZerocopyRealloc } from "../net/msg_zerocopy";
+import { skbZcopy } from "../net/skbuff";
+import { MsgHdr, SHUTDOWN_RCV, SOCK_F_ZEROCOPY, Sock, writeQueue } from "../net/sock";
 import { sockRecvmsg, sockSendmsg } from "../net/socket";
+import { UbufInfo } from "../net/ubuf_info";
 import { deadlineAfter, sleepMore, waitForever } from "./call";
 
 /** Sends `msg` on the socket of `f`; sleeps unless told not to. Bytes or -errno. */
 export function sendWait(fd: i32, f: File, msg: MsgHdr): i32 {
   if (f.flags & O_NONBLOCK) msg.flags |= MSG_DONTWAIT;
-  const sk = changetype<Sock>(f.priv), want = msg.iter.count;
-  const ret = sockSendmsg(sk, msg);
-  if (msg.flags & MSG_DONTWAIT) return ret;
+  const sk = changetype<Sock>(f.priv);
+  if (msg.flags & MSG_DONTWAIT) return sockSendmsg(sk, msg);
+  const zerocopy = (msg.flags & MSG_ZEROCOPY) != 0 && (sk.flags & SOCK_F_ZEROCOPY) != 0 && sk.protocol == IPPROTO_TCP;
+  return zerocopy && msg.iter.count ? sendZerocopy(fd, f, sk, msg) : sendMaybeSleep(fd, f, sk, msg);
+}
+
+/**
+ * A blocking MSG_ZEROCOPY send of a stream is one call with one id, however often it has to wait: its record is made here
+ * and given to every attempt.
+ */
+function sendZerocopy(fd: i32, f: File, sk: Sock, msg: MsgHdr): i32 {
+  const want = msg.iter.count, tail = writeQueue(sk).last;
+  const uarg = msgZerocopyRealloc(sk, want, tail ? skbZcopy(tail) : nil<UbufInfo>());
+  if (!uarg) return -ENOBUFS;
+  if (!(sk.route_caps & NETIF_F_SG)) msgZerocopyMarkCopied(uarg);
+  msg.ubuf = uarg;
+  const ret = sendMaybeSleep(fd, f, sk, msg);
+  if (msg.iter.count < want) msgZerocopyPut(uarg);
+  else msgZerocopyPutAbort(uarg);
+  return ret;
+}
+
+function sendMaybeSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr): i32 {
+  const want = msg.iter.count, ret = sockSendmsg(sk, msg);
   if (ret == -EAGAIN || (ret >= 0 && sk.type == SOCK_STREAM && (ret as u32) < want)) return sendSleep(fd, f, sk, msg, ret, want);
   return ret;
 }

@@ -95,6 +95,20 @@ describe("lib/timer", () => {
     expect(ran).toBe(24);
   });
 
+  it("the timer that fills the place of a cancelled one may have to move up", () => {
+    // The heap becomes 1 (5 (6 7) 2 (4 3)). When 6 goes, 3 fills its place, below 5.
+    armed(1, 10);
+    armed(5, 50);
+    armed(3, 30);
+    const cancelled = armed(6, 60);
+    armed(7, 70);
+    armed(4, 40);
+    armed(2, 20);
+    timerCancel(cancelled);
+    runAll();
+    expect(ran).toBe(123457);
+  });
+
   it("arming again moves a timer, and puts it behind its equals", () => {
     const a = armed(1, 10);
     armed(2, 30);
