@@ -105,10 +105,15 @@ function cancelOne(req: Req): void {
 
 /** Everything that can be cancelled is (ring exit). */
 export function cancelAll(ctx: RingCtx): void {
+  ctx.cancel_seq++;
   let req = ctx.cancel_first;
-  while (req) {
-    const next = req.cancel_next;
-    if (req.on_cancel != CANCEL_LTIMEOUT) cancelOne(req);
-    req = next;
+  while (req) { // one may take others off the list: look from the start again
+    if (req.on_cancel == CANCEL_LTIMEOUT || req.cancel_seq == ctx.cancel_seq) {
+      req = req.cancel_next;
+      continue;
+    }
+    req.cancel_seq = ctx.cancel_seq;
+    cancelOne(req);
+    req = ctx.cancel_first;
   }
 }

@@ -60,7 +60,9 @@ if (offsetof<Overflow>() > OVERFLOW_SIZE) ERROR("Overflow does not fit its pool"
  */
 export function fillCqesFast(ctx: RingCtx, first: Req, slow: ReqList): Req {
   const mask = ctx.cq_entries - 1, cqes: usize = ctx.rings + RING_OFF_CQES;
-  const start = ctx.cached_cq_tail, full = atomic.load<u32>(ctx.rings, RING_OFF_CQ_HEAD) + ctx.cq_entries;
+  const start = ctx.cached_cq_tail, queued = start - atomic.load<u32>(ctx.rings, RING_OFF_CQ_HEAD);
+  if (queued >= ctx.cq_entries) return first; // full, or a lying head
+  const full = start + (ctx.cq_entries - queued);
   let tail = start, req = first, free = ctx.free_reqs, recycled: u32 = 0;
   while (req && tail != full) {
     const next = req.next, flags = req.flags;

@@ -13,6 +13,7 @@ import {
   IORING_SETUP_SQPOLL,
 } from "../abi/uapi";
 import { WAIT_DEFERRED, WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_NOTIFS, WAIT_REQS, WAIT_RING, WAIT_WANTED } from "../abi/wait";
+import { notModelledPending } from "../lib/not_modelled";
 import { SCRATCH_GETEVENTS, cntInc, nowNs } from "../lib/state";
 import { nextTimerAt, timersPending } from "../lib/timer";
 import { copyFromUser } from "../mm/vma";
@@ -88,12 +89,13 @@ function cqringWait(ctx: RingCtx, fd: i32, min: u32, deadline: u64): i32 {
   const horizon = nowNs() + WAIT_HORIZON;
   runWork(ctx, min);
   while (cqEventsUser(ctx) < min) {
+    if (notModelledPending()) return -ENOTMODELLED;
     const step = sleepStep(deadline);
     if (step == SLEEP_DEADLINE) {
       runWork(ctx, min);
       return cqEventsUser(ctx) ? 0 : -ETIME;
     }
-    if (step == SLEEP_NEVER || (deadline == FOREVER && nowNs() > horizon)) return waitForEver(ctx, fd, min);
+    if (step == SLEEP_NEVER || nowNs() > horizon) return waitForEver(ctx, fd, min);
     runWork(ctx, min);
     if (cqEventsUser(ctx) >= min) wakeUpLate(ctx, min);
   }

@@ -16,7 +16,7 @@ import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPr
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
 import { pollAddIssue, pollAddPrep } from "./poll";
-import { linkTimeoutPrep, timeoutIssue, timeoutPrep } from "./timeout";
+import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep } from "./timeout";
 import { Req } from "./types";
 
 export const OP_MODELLED: u32 = 1;
@@ -128,5 +128,7 @@ export function opCleanup(req: Req): void {
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_RECVMSG: sendCleanup(req); return;
+    case IORING_OP_TIMEOUT:
+    case IORING_OP_LINK_TIMEOUT: timeoutCleanup(req); return;
   }
 }

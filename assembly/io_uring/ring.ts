@@ -29,6 +29,9 @@ import { sqpollStart, sqpollStop } from "./sqpoll";
 import { runLocalWork } from "./tw";
 import { RingCtx, ringWq } from "./types";
 
+/** Turns of the exit worker; each is 50 ms after the one before. */
+const EXIT_TURNS_MAX: u32 = 64;
+const EXIT_TURN_NS: u64 = 50000000;
 const SETUP_FLAGS: u32 = 0x7ffff;
 
 function roundPow2(n: u32): u32 { return n <= 1 ? 1 : 1 << (32 - clz<u32>(n - 1)); }
@@ -150,7 +153,7 @@ function ringRelease(f: File): void {
 export function ringExitKick(ctx: RingCtx): void {
   if (!ctx.exit_timer) ctx.exit_timer = changetype<usize>(timerNew(ringExitWork.index, changetype<usize>(ctx)));
   const t = changetype<Timer>(ctx.exit_timer);
-  if (!timerArmed(t)) timerArmIn(t, 1000);
+  if (!timerArmed(t)) timerArmIn(t, ctx.exit_turns ? EXIT_TURN_NS : 1000);
 }
 
 function ringExitWork(p: usize): void {
@@ -160,6 +163,8 @@ function ringExitWork(p: usize): void {
   cancelAll(ctx);
   submitFlushCompletions(ctx);
   while (ctx.work_count) runLocalWork(ctx, u32.MAX_VALUE);
+  // What was armed or held back meanwhile needs another turn; notifications alone wait for the network.
+  if (ctx.nr_req_allocated > ctx.nr_notifs && ++ctx.exit_turns < EXIT_TURNS_MAX) ringExitKick(ctx);
   ringPut(ctx);
 }
 

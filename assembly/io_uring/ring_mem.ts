@@ -87,7 +87,7 @@ export function ringMmap(f: File, offset: u32, len: u32): i32 {
     case IORING_OFF_SQES: at = ctx.sqes; room = ctx.sqes_len; break;
     default: return -EINVAL;
   }
-  if (pageAlign(len) > room) return -EINVAL;
+  if (!len || len > room) return -EINVAL;
   vmRestore(at, room as usize, PROT_READ | PROT_WRITE);
   return at as i32;
 }

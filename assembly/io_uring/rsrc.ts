@@ -3,9 +3,9 @@
 import { CHUNK_SIZE, PAGE_SIZE } from "../abi/layout";
 import { EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOMEM, ENXIO, EOVERFLOW } from "../abi/errno";
 import { SCRATCH_IOV, nil } from "../lib/state";
-import { copyFromUser, userReadable } from "../mm/vma";
+import { copyFromUser, userWritable } from "../mm/vma";
 import { chunkAlloc, putPage } from "../mm/page";
-import { accountMem, current, fdSlot, FD_MAX } from "../kernel/task";
+import { accountMem, unaccountMem, current, fdSlot, FD_MAX } from "../kernel/task";
 import { FILE_RING, File, fget, fput } from "../fs/file";
 import { RsrcNode, nodeNew, nodePages, nodePut } from "./rsrc_node";
 import { RingCtx } from "./types";
@@ -60,11 +60,14 @@ function registerOne(ctx: RingCtx, i: u32, base: u64, len: u64): i32 {
   if (!base) return len ? -EFAULT : 0; // {NULL, 0} leaves the slot empty
   if (!len || len > (1 << 30)) return -EFAULT;
   if (base + len + PAGE_SIZE < base) return -EOVERFLOW;
-  if (userReadable(base, len as u32)) return -EFAULT;
+  if (userWritable(base, len as u32)) return -EFAULT; // pinned for writing, too
   const pages = nodePages(base as u32, len as u32);
   if (ctx.acct && accountMem(ctx.task, pages)) return -ENOMEM;
   const node = nodeNew(base as u32, len as u32);
-  if (!node) return -ENOMEM;
+  if (!node) {
+    if (ctx.acct) unaccountMem(ctx.acct_uid, pages);
+    return -ENOMEM;
+  }
   if (ctx.acct) {
     node.acct_pages = pages;
     node.acct_uid = ctx.acct_uid;

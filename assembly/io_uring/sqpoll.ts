@@ -46,7 +46,10 @@ function sqThread(p: usize): void {
   store<u32>(S_TRACE_CTX, TRACE_CTX_SQPOLL);
   let worked = false;
   if (pending(ctx)) {
-    submitSqes(ctx, ctx.sq_entries);
+    if (submitSqes(ctx, ctx.sq_entries) < 0) { // not modelled: the next system call says so
+      store<u32>(S_TRACE_CTX, saved);
+      return;
+    }
     worked = true;
   }
   if (ctx.work_count) {

@@ -24,7 +24,7 @@ import { queueIowq } from "./iowq";
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
 import { fixedFile } from "./rsrc";
-import { completeDefer, deferFailed, findNext, reqAlloc, submitFlushCompletions } from "./req";
+import { completeDefer, deferFailed, findNext, reqAlloc, reqFree, submitFlushCompletions } from "./req";
 import { armLinkTimeout, prepLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
@@ -65,7 +65,10 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
     done++;
     err = submitSqe(ctx, req, sqes + ((i as usize) << shift), traced);
     if (!err) continue;
-    if (err == -ENOTMODELLED) return err;
+    if (err == -ENOTMODELLED) {
+      reqFree(req);
+      break;
+    }
     if (!(ctx.flags & IORING_SETUP_SUBMIT_ALL)) break;
     err = 0;
   }
@@ -78,6 +81,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
   }
   submitFlushCompletions(ctx);
   atomic.store<u32>(ctx.rings, ctx.cached_sq_head, RING_OFF_SQ_HEAD);
+  if (err == -ENOTMODELLED) return err;
   return done ? (done as i32) : err == -EAGAIN ? err : 0;
 }
 

@@ -17,7 +17,7 @@ import { CANCEL_FLAG_USERDATA, tryCancel } from "./cancel";
 import { completeDefer, reqPut, taskComplete } from "./req";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  CANCEL_LTIMEOUT, CANCEL_TIMEOUT, IOU_ISSUE_SKIP_COMPLETE, REQ_F_ARM_LTIMEOUT, REQ_F_LINK_TIMEOUT, REQ_F_REFCOUNT, Req, RingCtx, cancelListAdd,
+  CANCEL_LTIMEOUT, CANCEL_TIMEOUT, IOU_ISSUE_SKIP_COMPLETE, REQ_F_ARM_LTIMEOUT, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP, REQ_F_REFCOUNT, Req, RingCtx, cancelListAdd,
   cancelListDel, setFail, setRes,
 } from "./types";
 
@@ -53,6 +53,7 @@ function prep(req: Req, sqe: usize, isLink: bool): i32 {
   const timer = timerNew(timeoutExpired.index, changetype<usize>(req));
   if (!timer) return -ENOMEM;
   req.big0 = changetype<usize>(timer) as u32;
+  req.flags |= REQ_F_NEED_CLEANUP;
   return 0;
 }
 
@@ -64,7 +65,6 @@ export function linkTimeoutPrep(req: Req, sqe: usize): i32 {
   const err = prep(req, sqe, true);
   if (err) return err;
   if (!ctx.link_head || ctx.link_last.opcode == IORING_OP_LINK_TIMEOUT) {
-    timerFree(changetype<Timer>(req.big0 as usize));
     return -EINVAL;
   }
   req.nd_head = ctx.link_last;
@@ -75,6 +75,11 @@ export function linkTimeoutPrep(req: Req, sqe: usize): i32 {
 @inline function arm(req: Req, kind: u32): void {
   cancelListAdd(req, kind);
   timerArm(changetype<Timer>(req.big0 as usize), req.msg_flags & IORING_TIMEOUT_ABS ? req.cmd_addr : nowNs() + req.cmd_addr);
+}
+
+/** Cleanup of either kind: it may end before it was ever armed. */
+export function timeoutCleanup(req: Req): void {
+  if (req.big0) release(req);
 }
 
 function release(req: Req): void {

@@ -76,6 +76,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   next: RingCtx; // all rings
   prev: RingCtx;
   exit_timer: usize;
+  exit_turns: u32;
   // SQPOLL
   sq_timer: usize;
   sq_idle_ns: u64;

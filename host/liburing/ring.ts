@@ -58,7 +58,7 @@ export class Ring {
   /** io_uring_queue_init_params(). Throws a SyscallError when the kernel refuses. */
   static init(user: UserMemory, entries: number, options: RingOptions = {}): Ring {
     const { sys } = user;
-    const params = user.alloc(uapi.PARAMS_SIZE);
+    const { params } = sharedOf(user);
     writeParams(user, params, options);
     const fd = must("io_uring_setup", sys.io_uring_setup(entries, params));
     return new Ring(user, fd, params);
@@ -96,9 +96,9 @@ export class Ring {
     this.cqes = rings + params.cqOff.cqes;
     this.sqMask = params.sqEntries - 1;
     this.cqMask = params.cqEntries - 1;
-    this.extArg = user.alloc(uapi.GETEVENTS_ARG_SIZE + 16);
-    this.words = new Int32Array(this.memory.wasm.buffer);
-    this.doubles = new Float64Array(this.memory.wasm.buffer);
+    this.shared = sharedOf(user);
+    this.words = this.shared.words;
+    this.doubles = this.shared.doubles;
     // Slot i of the array names SQE i for good, as liburing does it.
     if (!(params.flags & uapi.IORING_SETUP_NO_SQARRAY)) {
       const array = (rings + params.sqOff.array) >> 2;
@@ -272,7 +272,8 @@ export class Ring {
   }
 
   private refresh(): void {
-    this.words = new Int32Array(this.memory.wasm.buffer);
-    this.doubles = new Float64Array(this.memory.wasm.buffer);
+    const { words, doubles } = sharedOf(this.user);
+    this.words = words;
+    this.doubles = doubles;
   }
 }

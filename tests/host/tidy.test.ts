@@ -7,12 +7,12 @@ import { test } from "node:test";
 declare const RINGZERO_ROOT: string;
 
 // A folder of the core may import itself and the folders before it.
-const LAYERS = ["abi", "lib", "mm", "kernel", "fs", "net", "drivers", "io_uring"];
+const LAYERS = ["abi", "lib", "mm", "kernel", "fs", "net", "drivers", "io_uring", "sys"];
 
 // Folders of the host whose files may name node's modules.
 const NODE_FOLDERS = ["host/cli", "host/kernel", "host/tools", "host/bench"];
 
-const ENTRIES = ["assembly/index.ts", "host/index.ts", "host/cli/node.ts", "host/cli/main.ts"];
+const ENTRIES = ["assembly/index.ts", "assembly/app/nops.ts", "host/index.ts", "host/cli/node.ts", "host/cli/main.ts"];
 
 const AMBIENT = ".d.ts";
 
