@@ -9,10 +9,9 @@
 import { PROT_READ, PROT_WRITE } from "../../assembly/abi/socket.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 import { must } from "../core/errno.ts";
-import type { CoreMemory } from "../core/memory.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { UserMemory } from "../sys/user_memory.ts";
-import { type RingOptions, readParams, ringBytes, writeParams } from "./setup.ts";
+import { type RingOptions, readParams, ringBytes, sharedOf, writeParams } from "./setup.ts";
 
 export interface Cqe {
   userData: bigint;
@@ -36,7 +35,7 @@ export class Ring {
   declare doubles: Float64Array;
 
   declare private readonly sys: Sys;
-  declare private readonly memory: CoreMemory;
+  declare private readonly user: UserMemory;
   declare private readonly mappings: readonly [address: number, length: number][];
   // Word indices of the shared fields.
   declare private readonly sqHead: number;
@@ -69,7 +68,7 @@ export class Ring {
     this.sqeTail = 0;
     this.sqeHead = 0;
     this.sys = user.sys;
-    this.memory = user.memory;
+    this.user = user;
     this.fd = fd;
     this.flags = params.flags;
     this.features = params.features;
@@ -96,13 +95,14 @@ export class Ring {
     this.cqes = rings + params.cqOff.cqes;
     this.sqMask = params.sqEntries - 1;
     this.cqMask = params.cqEntries - 1;
-    this.shared = sharedOf(user);
-    this.words = this.shared.words;
-    this.doubles = this.shared.doubles;
+    const { extArg, words, doubles } = sharedOf(user);
+    this.extArg = extArg;
+    this.words = words;
+    this.doubles = doubles;
     // Slot i of the array names SQE i for good, as liburing does it.
     if (!(params.flags & uapi.IORING_SETUP_NO_SQARRAY)) {
       const array = (rings + params.sqOff.array) >> 2;
-      for (let index = 0; index < params.sqEntries; index++) this.words[array + index] = index;
+      for (let index = 0; index < params.sqEntries; index++) words[array + index] = index;
     }
   }
 
@@ -203,7 +203,7 @@ export class Ring {
 
   /** Waits at most `ns` for `waitNr` CQEs. The result of io_uring_enter: 0, or -ETIME. */
   waitCqesTimeout(waitNr: number, ns: bigint): number {
-    const { view } = this.memory;
+    const { view } = this.user.memory;
     const timespec = this.extArg + uapi.GETEVENTS_ARG_SIZE;
     view.setUint32(this.extArg + uapi.GETEVENTS_OFF_TS, timespec, true);
     view.setBigInt64(timespec, ns / 1_000_000_000n, true);
