@@ -38,6 +38,11 @@ async function diff(file: string, options: Options): Promise<void> {
   const machine = await Machine.create({ seed: options.seed });
   const ours = runProgram(machine, program);
   const theirs = runOnKernel(text);
+  if (theirs.refused !== undefined) {
+    console.error(`ringzero: this program cannot run on Linux: ${theirs.refused}`);
+    process.exitCode = EXIT_UNAVAILABLE;
+    return;
+  }
   const notes = [outcomeText(ours.outcome), theirs.note].filter((note) => note !== undefined);
   const same = notes.length === 0 && sameEvents(ours.events, theirs.events);
   if (options.json) {
@@ -54,11 +59,19 @@ async function diff(file: string, options: Options): Promise<void> {
   if (!same) process.exitCode = EXIT_FAILED;
 }
 
-function runOnKernel(text: string): { events: ProgramEvent[]; note: string | undefined } {
+interface KernelSide {
+  events: ProgramEvent[];
+  note: string | undefined;
+  /** Why the harness does not take the program at all (a `nic` line, a number it cannot hold). */
+  refused: string | undefined;
+}
+
+function runOnKernel(text: string): KernelSide {
   const net = new KernelNet();
   try {
     const { events, exit, stderr } = new KernelRunner(net).run(text);
-    return { events, note: exit === 0 ? undefined : `on Linux: ${stderr.trim() || `exit ${exit}`}` };
+    const note = exit === 0 ? undefined : `on Linux: ${stderr.trim() || `exit ${exit}`}`;
+    return { events, note, refused: exit === 2 ? stderr.trim() : undefined };
   } finally {
     net.dispose();
   }

@@ -57,7 +57,9 @@ function bitNames(table: object, prefix: string): [bit: number, name: string][] 
 
 const CQE_FLAGS = bitNames(uapi, "IORING_CQE_F_").map(([bit, name]) => [bit, `F_${name}`] as const);
 const SQE_FLAGS = bitNames(uapi, "IOSQE_");
-const POLL_BITS = bitNames(socket, "POLL").map(([bit, name]) => [bit, `POLL${name}`] as const);
+const POLL_BITS = bitNames(socket, "POLL")
+  .filter(([, name]) => !name.startsWith("FD_"))
+  .map(([bit, name]) => [bit, `POLL${name}`] as const);
 const OPCODES = new Map(bitNames(uapi, "IORING_OP_"));
 const TCP_BITS = ["FIN", "SYN", "RST", "PSH", "ACK", "URG"].map((name, bit) => [1 << bit, name] as const);
 
