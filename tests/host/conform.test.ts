@@ -1,6 +1,6 @@
 // Every recorded scenario, replayed on the emulator: what Linux printed is what a program sees.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import "../../host/cli/node.ts";
@@ -10,8 +10,11 @@ import { alignEvents, sideBySide } from "../../host/conform/side_by_side.ts";
 
 declare const RINGZERO_ROOT: string;
 
-for (const name of ["linux-6.18.json", "own-6.18.json"]) {
-  const file = join(RINGZERO_ROOT, "tests/scenarios", name);
+const folder = join(RINGZERO_ROOT, "tests/scenarios");
+for (const name of readdirSync(folder)
+  .filter((name) => name.endsWith(".json"))
+  .sort()) {
+  const file = join(folder, name);
   for (const scenario of parseRecordings(readFileSync(file, "utf8"), file).scenarios) {
     // The debug build: freed objects are poisoned, and the order of the CQEs of each request is asserted.
     test(`${scenario.category}: ${scenario.name}`, async () => {
