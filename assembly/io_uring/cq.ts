@@ -102,6 +102,13 @@ export function postCqe(ctx: RingCtx, object: usize, user_data: u64, res: i32, c
   }
 }
 
+/** A CQE only if the ring itself has room: never goes to the overflow list. False: not posted. */
+export function postCqeNoOverflow(ctx: RingCtx, object: usize, user_data: u64, res: i32, cflags: u32): bool {
+  if (ctx.overflow_first != 0 || cqReady(ctx) >= ctx.cq_entries) return false;
+  postCqe(ctx, object, user_data, res, cflags);
+  return true;
+}
+
 /** I1, I2: one CQE per request, and a notification after its request. */
 function checkPosting(req: Req): void {
   bugOn((req.flags & REQ_F_POSTED) != 0, BUG_CQE_TWICE, changetype<usize>(req), req.opcode);

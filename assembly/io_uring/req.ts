@@ -12,7 +12,7 @@ import { cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { File, fputLater } from "../fs/file";
 import { WaitEntry } from "../kernel/wait";
-import { canFillFast, cqCommit, fillCqe, fillCqesFast } from "./cq";
+import { canFillFast, cqCommit, fillCqe, fillCqesFast, postCqeNoOverflow } from "./cq";
 import { queueDeferred } from "./drain";
 import { opCleanup, opFail } from "./opdef";
 import { ringPut } from "./ring";
@@ -96,9 +96,23 @@ export function deferFailed(req: Req, res: i32): void {
   completeDefer(req);
 }
 
+/**
+ * io_req_post_cqe(): one more CQE of a request that lives on (multishot; `cflags` has F_MORE). What finished before it in
+ * this batch is posted first (B08). False when the CQ ring is full or something waits on the overflow list: nothing was
+ * posted, and the request has to end with an ordinary completion, which may overflow (B07).
+ * Only in the submitter's context (submission, task work), never in a worker.
+ */
+export function reqPostCqe(req: Req, res: i32, cflags: u32): bool {
+  const ctx = req.ctx;
+  if (complList(ctx).first) flushCompletions(ctx);
+  if (!postCqeNoOverflow(ctx, changetype<usize>(req), req.user_data, res, cflags)) return false;
+  ctx.cq_flush = 1;
+  return true;
+}
+
 /** Posts all CQEs of the batch, then frees its requests. */
 export function submitFlushCompletions(ctx: RingCtx): void {
-  if (complList(ctx).first) flushCompletions(ctx);
+  if (complList(ctx).first || ctx.cq_flush) flushCompletions(ctx);
   if (ctx.drain_active) queueDeferred(ctx);
 }
 
@@ -114,6 +128,7 @@ function flushCompletions(ctx: RingCtx): void {
     reqListAdd(list, req);
     req = next;
   }
+  ctx.cq_flush = 0;
   cqCommit(ctx);
   if (ctx.timeouts_active) flushTimeouts(ctx);
   req = list.first;

@@ -40,7 +40,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   link_last: Req;
   free_reqs: Req; // requests ready for reuse (through Req.next)
   compl0: u32; compl1: u32; // requests whose CQE waits for the end of the batch (ReqList)
-  in_flush: u32;
+  cq_flush: u32; // CQEs were posted outside of the list (multishot): publish them at the end of the batch
   // task work of DEFER_TASKRUN and SQPOLL rings (ReqList)
   work0: u32; work1: u32;
   work_count: u32;
