@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The library: a machine, its system calls, rings, programs and traces. Runs wherever Wasm does; nothing in here needs
 // Node (host/cli/node.ts adds what does).
 export * as libc from "../assembly/abi/socket.ts";

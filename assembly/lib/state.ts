@@ -40,9 +40,9 @@ export const S_HOOK_TASK_WORK: usize = STATE_BASE + 176; // () => void: runs the
 export const S_HOOK_TCP_RCV: usize = STATE_BASE + 180; // (skb) => void
 export const S_HOOK_UDP_RCV: usize = STATE_BASE + 184; // (skb) => void
 export const S_HOOK_SEGMENT: usize = STATE_BASE + 188; // software segmentation of a GSO skb
-export const S_DEV_TABLE: usize = STATE_BASE + 0x400; // u32 per device
+export const S_DEV_TABLE: usize = STATE_BASE + 0x400; // u32 per device, 1024 bytes
 export const S_TAP_LIST: usize = STATE_BASE + 144; // packet sockets
-export const S_USER_ACCT: usize = STATE_BASE + 0x800; // locked pages per small user index
+export const S_USER_ACCT: usize = STATE_BASE + 0x800; // locked pages per small user index, 256 bytes
 export const S_TCP_ISN: usize = STATE_BASE + 148;
 export const S_ROUTE_LIST: usize = STATE_BASE + 152;
 export const S_PORT_TABLE: usize = STATE_BASE + 156;
@@ -57,8 +57,8 @@ export const S_UDP_PORT_NEXT: usize = STATE_BASE + 0x154;
 export const S_FORWARDING: usize = STATE_BASE + 0x158; // one bit per namespace: net.ipv4.ip_forward
 export const S_ICMP_PEERS: usize = STATE_BASE + 0x15c; // hosts that ICMP errors were sent to (net/icmp.ts)
 export const S_LO_TABLE: usize = STATE_BASE + 0x200; // u32 per namespace: its lo
-export const S_UDP_CORK: usize = STATE_BASE + 0x180; // IpCork of the datagram that is built in one call
-export const S_UDP_HASH: usize = STATE_BASE + 0xc00; // 256 chains of UDP sockets by local port
+export const S_UDP_CORK: usize = STATE_BASE + 0x180; // IpCork of the datagram that is built in one call, 64 bytes
+export const S_UDP_HASH: usize = STATE_BASE + 0xc00; // 256 chains of UDP sockets by local port, 1024 bytes
 export const S_IOWQ_HEAD: usize = STATE_BASE + 208; // io-wq: queued requests (ReqList)
 export const S_IOWQ_TIMER: usize = STATE_BASE + 216; // the worker's next turn
 export const S_USER_FREE: usize = STATE_BASE + 224; // no page below this one can be handed out by mmap()
@@ -66,10 +66,15 @@ export const S_IOWQ_RUNNING: usize = STATE_BASE + 228; // request that a worker 
 export const S_FPUT_LIST: usize = STATE_BASE + 232; // files to be released on the way out of the kernel
 export const S_FPUT_COUNT: usize = STATE_BASE + 236;
 export const S_FPUT_MARK: usize = STATE_BASE + 240; // of those, queued before the task's ring work
-export const S_OPDEF: usize = STATE_BASE + 0x900; // u8 per opcode: properties (io_uring/opdef.ts)
+export const S_OPDEF: usize = STATE_BASE + 0x900; // u8 per opcode: properties (io_uring/opdef.ts), 256 bytes
 export const S_RING_ID: usize = STATE_BASE + 220;
-// Scratch of code that neither sleeps nor calls the other users of the same piece. 0x11400..0x11910 is TCP's hash table
-// (net/tcp_hash.ts).
+// net/tcp_hash.ts
+export const S_TCP_EHASH: usize = STATE_BASE + 0x1800; // 256 chains of connections, 1024 bytes
+export const S_TCP_LHASH: usize = STATE_BASE + 0x1c00; // 64 chains of listeners, 256 bytes
+export const S_TCP_TW_COUNT: usize = STATE_BASE + 0x1d00; // sockets in TIME_WAIT
+export const S_TCP_TW_HEAD: usize = STATE_BASE + 0x1d04; // the oldest, linked by accept_next
+export const S_TCP_TW_TAIL: usize = STATE_BASE + 0x1d08;
+// Scratch of code that neither sleeps nor calls the other users of the same piece.
 export const SCRATCH_FRAGS: usize = 0x11000; // frag list being replaced (net/skbuff.ts), 136 bytes
 export const SCRATCH_IOV: usize = 0x11100; // struct iovec (io_uring/rsrc.ts)
 export const SCRATCH_SEND_MSG: usize = 0x11280; // MsgHdr of the send being issued (io_uring/net.ts)

@@ -1,26 +1,20 @@
 // Which socket a segment is for: connections by both ends, listeners by local port. Chains through Sock.hash_next;
 // Sock.hash_key remembers the chain.
 import { INADDR_ANY } from "../abi/socket";
-import { STATE_BASE } from "../abi/layout";
-import { nil } from "../lib/state";
+import { S_TCP_EHASH, S_TCP_LHASH, nil } from "../lib/state";
 import { Sock } from "./sock";
 import { TCP_LISTEN } from "./tcp_states";
 
 const EHASH_BUCKETS: u32 = 256;
 const LHASH_BUCKETS: u32 = 64;
-const EHASH: usize = STATE_BASE + 0x1800; // u32 per chain
-const LHASH: usize = EHASH + ((EHASH_BUCKETS as usize) << 2);
-/** Other words of TCP in the machine state. */
-export const S_TCP_TW_COUNT: usize = LHASH + ((LHASH_BUCKETS as usize) << 2); // sockets in TIME_WAIT
-export const S_TCP_TW_HEAD: usize = S_TCP_TW_COUNT + 4; // the oldest, linked by accept_next
-export const S_TCP_TW_TAIL: usize = S_TCP_TW_COUNT + 8;
+if (S_TCP_LHASH != S_TCP_EHASH + ((EHASH_BUCKETS as usize) << 2)) ERROR("the chains are one array");
 
 @inline function mix(netns: u32, lport: u32, raddr: u32, rport: u32): u32 {
   let h = (lport ^ (rport << 16)) * 0x9e3779b1;
   h ^= (raddr + netns * 0x85ebca6b) * 0xc2b2ae35;
   return (h ^ (h >> 15)) & (EHASH_BUCKETS - 1);
 }
-@inline function chain(key: u32): usize { return EHASH + ((key as usize) << 2); }
+@inline function chain(key: u32): usize { return S_TCP_EHASH + ((key as usize) << 2); }
 @inline function listenKey(port: u32): u32 { return EHASH_BUCKETS + (port & (LHASH_BUCKETS - 1)); }
 
 /** Makes input find the socket. */

@@ -3,7 +3,7 @@
 //
 // The stand-ins are limited (net.ipv4.tcp_max_tw_buckets): virtual time hardly moves while a program opens and closes many
 // connections, and the oldest goes when there are too many.
-import { nil } from "../lib/state";
+import { S_TCP_TW_COUNT, S_TCP_TW_HEAD, S_TCP_TW_TAIL, nil } from "../lib/state";
 import { timerArm, timerFree, timerNew } from "../lib/timer";
 import { TR_TCP_TIMER, TRACE_NET } from "../abi/trace";
 import { trace } from "../lib/trace";
@@ -11,7 +11,7 @@ import { SOCK_F_DEAD, SOCK_F_REUSEADDR, Sock, skAlloc, sockPut } from "./sock";
 import { SkBuff } from "./skbuff";
 import { TCP_TIME_WAIT } from "./tcp_states";
 import { TCP_SF_TSTAMP, TCP_TIMEWAIT_LEN, TH_ACK, TH_RST, TH_SYN, after } from "./tcp_defs";
-import { S_TCP_TW_COUNT, S_TCP_TW_HEAD, S_TCP_TW_TAIL, tcpHash, tcpUnhash } from "./tcp_hash";
+import { tcpHash, tcpUnhash } from "./tcp_hash";
 import { TCPOPT_SAW_TS, segHas, segTsval } from "./tcp_parse";
 import { tcpDone, tickAfter } from "./tcp_sock";
 import { receiveWindow } from "./tcp_window";

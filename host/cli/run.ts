@@ -1,5 +1,5 @@
 // ringzero run FILE.zc: runs a program on the emulator.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { Machine } from "../machine.ts";
 import { formatEvent } from "../program/events.ts";
 import { parseProgram } from "../program/parse.ts";
@@ -22,7 +22,7 @@ export function runCommand(program: Command): void {
     .argument("<file>", "program (.zc), or - for standard input")
     .option("--json", "print the program's events as JSON, one per line")
     .option("--seed <number>", "choose among the orders that Linux leaves open", seedOption, 0)
-    .option("--trace", "print every record of the trace ring")
+    .addOption(new Option("--trace", "print every record of the trace ring").conflicts("json"))
     .action(run);
 }
 

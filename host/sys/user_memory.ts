@@ -26,6 +26,7 @@ import {
   TIMESPEC_OFF_NSEC,
   TIMESPEC_OFF_SEC,
 } from "../../assembly/abi/socket.ts";
+import { USER_BASE } from "../../assembly/abi/layout.ts";
 import { must } from "../core/errno.ts";
 import type { CoreMemory } from "../core/memory.ts";
 import type { Sys } from "./sys.ts";
@@ -74,8 +75,9 @@ export class UserMemory {
     this.memory = sys.core.memory;
   }
 
-  /** Whole pages of their own, zeroed. */
+  /** Whole pages of their own, zeroed. `length` in bytes, at least 0. */
   pages(length: number): number {
+    if (!Number.isInteger(length) || length < 0) throw new RangeError(`no memory can have ${length} bytes`);
     return must("mmap", this.sys.mmap(pageAlign(length), PROT_READ | PROT_WRITE));
   }
 
@@ -128,6 +130,7 @@ export class UserMemory {
   }
 
   write(address: number, bytes: Uint8Array): void {
+    this.checkSpan(address, bytes.length);
     this.memory.u8.set(bytes, address);
   }
 
@@ -136,7 +139,14 @@ export class UserMemory {
   }
 
   fill(address: number, length: number, byte: number): void {
+    this.checkSpan(address, length);
     this.memory.u8.fill(byte, address, address + length);
+  }
+
+  // An application can write its own memory only: below lies the kernel's.
+  private checkSpan(address: number, length: number): void {
+    if (length >= 0 && address >= USER_BASE && address + length <= this.memory.u8.length) return;
+    throw new RangeError(`${length} bytes at 0x${address.toString(16)} are not memory of the application`);
   }
 
   sockaddrIn(ip: number, port: number, at = this.alloc(SOCKADDR_IN_SIZE)): number {
