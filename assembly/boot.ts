@@ -17,6 +17,7 @@ import { traceInit } from "./lib/trace";
 import { vmInit } from "./mm/vma";
 import { taskCreate } from "./kernel/task";
 import { FILE_MEM, fdInstall, fileNew } from "./fs/file";
+import { nullRw } from "./fs/memfile";
 import { opdefInit } from "./io_uring/opdef";
 import { runTaskWork } from "./io_uring/tw";
 import { tcpInit } from "./net/tcp";
@@ -45,7 +46,11 @@ export function bootMachine(seed: u32): void {
   const task = taskCreate(1);
   store<u32>(S_TASK1, changetype<usize>(task) as u32);
   store<u32>(S_CURRENT, changetype<usize>(task) as u32);
-  for (let fd = 0; fd < 3; fd++) fdInstall(task, fileNew(FILE_MEM, 0, 0, 0, 0));
+  for (let fd = 0; fd < 3; fd++) {
+    const f = fileNew(FILE_MEM, 0, 0, 0, 0);
+    f.rw = nullRw.index;
+    fdInstall(task, f);
+  }
   store<u32>(S_HOOK_TASK_WORK, runTaskWork.index);
   opdefInit();
   driversInit();

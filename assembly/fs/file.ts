@@ -4,18 +4,34 @@ import { POOL_FILE, poolAlloc, poolFree } from "../lib/pool";
 import { FILE_SIZE } from "../abi/layout";
 import { CNT_FILES_LIVE } from "../abi/counters";
 import { BUG_REF_UNDERFLOW } from "../abi/bug";
-import { EBADF, EMFILE } from "../abi/errno";
+import { EBADF, EINVAL, EMFILE } from "../abi/errno";
 import { bugOn } from "../lib/bug";
 import { S_FPUT_COUNT, S_FPUT_LIST, cntDec, cntInc, nil } from "../lib/state";
 import { FD_MAX, Task, current, fdSlot } from "../kernel/task";
+import { IovIter } from "../mm/iov_iter";
 
 export const FILE_SOCKET: u32 = 1;
 export const FILE_RING: u32 = 2;
 export const FILE_PIPE: u32 = 3;
 export const FILE_MEM: u32 = 4;
 export const FILE_EVENTFD: u32 = 5;
+export const FILE_EPOLL: u32 = 6;
 
 export const O_NONBLOCK: u32 = 0x800;
+export const O_APPEND: u32 = 0x400;
+
+// File.mode
+export const FMODE_READ: u32 = 1;
+export const FMODE_WRITE: u32 = 2;
+export const FMODE_POS: u32 = 4; // pread(2), pwrite(2) and lseek(2) mean something
+export const FMODE_STREAM: u32 = 8; // has no position at all: any offset is ignored
+export const FMODE_NOWAIT: u32 = 16; // can be tried without waiting
+export const FMODE_REG: u32 = 32; // a regular file: short transfers are continued
+
+// Flags of a transfer (fileRw)
+export const RW_WRITE: u32 = 1;
+export const RW_NOWAIT: u32 = 2; // fail instead of waiting for the disk
+export const RW_APPEND: u32 = 4;
 
 @unmanaged @final export class File {
   pad: u32;
@@ -26,7 +42,8 @@ export const O_NONBLOCK: u32 = 0x800;
   release: u32; // table index of (file: File) => void
   poll: u32; // table index of (file: File) => u32 (EPOLL mask), 0 = always ready
   wq: usize; // WaitQueue of the object, 0 = none
-  mode: u32; // 1 readable, 2 writable
+  mode: u32; // FMODE_*
+  rw: u32; // table index of the transfer (fileRw), 0 = neither read nor written
   next: File; // waiting for its release (fputLater)
 }
 if (offsetof<File>() > FILE_SIZE) ERROR("File does not fit its pool");
@@ -41,7 +58,8 @@ export function fileNew(kind: u32, priv: usize, release: u32, poll: u32, wq: usi
   f.release = release;
   f.poll = poll;
   f.wq = wq;
-  f.mode = 3;
+  f.mode = FMODE_READ | FMODE_WRITE;
+  f.rw = 0;
   cntInc(CNT_FILES_LIVE);
   return f;
 }
@@ -117,3 +135,17 @@ export function fdTake(t: Task, fd: i32): File {
 
 /** EPOLL* events that hold on the file now. */
 @inline export function filePoll(f: File): u32 { return f.poll ? call_indirect<u32>(f.poll, f) : 0x45; }
+
+/**
+ * Reads into or writes from `it`, at `pos` if the file has positions: bytes, 0 = the end (read), -EAGAIN instead of waiting,
+ * -errno. A write may take less than offered; whether to wait for the rest is the caller's decision.
+ */
+@inline export function fileRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
+  return f.rw ? call_indirect<i32>(f.rw, f, it, pos, flags) : -EINVAL;
+}
+
+/** The file's own position, for a transfer that names none. */
+@inline export function filePos(f: File): u64 { return f.mode & FMODE_POS ? load<u64>(f.priv, FILE_POS) : 0; }
+@inline export function fileSetPos(f: File, pos: u64): void { if (f.mode & FMODE_POS) store<u64>(f.priv, pos, FILE_POS); }
+/** Where an object with positions keeps the current one. */
+export const FILE_POS: usize = 16;

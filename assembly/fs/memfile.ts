@@ -2,21 +2,23 @@
 // is not a socket. Sparse: memory comes in chunks with the first write to each.
 import { CHUNK_SHIFT, CHUNK_SIZE } from "../abi/layout";
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../abi/socket";
-import { EFAULT, EFBIG, EINVAL, ENFILE, ENOMEM } from "../abi/errno";
+import { EAGAIN, EFAULT, EFBIG, EINVAL, ENFILE, ENOMEM } from "../abi/errno";
 import { POOL_ASYNC, poolAlloc, poolFree } from "../lib/pool";
 import { chunkAlloc, putPage } from "../mm/page";
-import { FILE_MEM, File, fileNew } from "./file";
-import { copyPartFromUser, copyPartToUser, zeroPartOfUser } from "./user_copy";
+import { IovIter, copyFromIter, copyToIter, iterAdvance } from "../mm/iov_iter";
+import { FILE_MEM, FILE_POS, FMODE_NOWAIT, FMODE_POS, FMODE_READ, FMODE_REG, FMODE_WRITE, File, O_APPEND, RW_APPEND, RW_NOWAIT, RW_WRITE, fileNew } from "./file";
 
 @unmanaged @final export class MemFile {
   pad: u32;
   table: usize; // chunk of u32 chunk addresses, 0 = nothing written yet
   size: u64;
-  pos: u64; // of read() and write(): a file description has one, however often it was dup()ed
+  pos: u64; // FILE_POS: of read() and write(): a file description has one, however often it was dup()ed
 }
+if (offsetof<MemFile>("pos") != FILE_POS) ERROR("the position's place");
+
 /** Chunks that one table names: files end at 256 MiB. */
 const TABLE_MAX: u32 = CHUNK_SIZE >> 2;
-const FILE_SIZE_MAX: u64 = (TABLE_MAX as u64) << CHUNK_SHIFT;
+export const FILE_SIZE_MAX: u64 = (TABLE_MAX as u64) << CHUNK_SHIFT;
 
 @inline export function memFileOf(f: File): MemFile { return changetype<MemFile>(f.priv); }
 
@@ -33,6 +35,8 @@ export function memFileCreate(size: u32): i32 {
     poolFree(POOL_ASYNC, changetype<usize>(m));
     return -ENFILE;
   }
+  f.mode = FMODE_READ | FMODE_WRITE | FMODE_POS | FMODE_NOWAIT | FMODE_REG;
+  f.rw = memFileRw.index;
   return changetype<usize>(f) as i32;
 }
 
@@ -70,29 +74,38 @@ function chunkAt(m: MemFile, pos: u64, make: bool): usize {
   return chunk;
 }
 
-/** Reads `len` bytes to `buf` from the file position (`at` < 0) or from `at`: bytes, 0 at the end, -EFAULT. */
-export function memFileRead(m: MemFile, buf: u64, len: u32, at: i64 = -1): i32 {
-  if (!m) return 0; // one of the standard descriptors: nothing is behind it
-  const start = at < 0 ? m.pos : (at as u64);
-  if (start >= m.size) return 0;
-  const total = m.size - start < (len as u64) ? ((m.size - start) as u32) : len;
+/** File.rw of the standard descriptors: nothing is behind them. */
+export function nullRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
+  const n = flags & RW_WRITE ? it.count : 0;
+  iterAdvance(it, n);
+  return n as i32;
+}
+
+/** File.rw. Writing takes a lock that a caller without patience does not wait for (RW_NOWAIT). */
+function memFileRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
+  if (!(flags & RW_WRITE)) return memFileRead(memFileOf(f), it, pos);
+  return flags & RW_NOWAIT ? -EAGAIN : memFileWrite(f, it, flags & RW_APPEND || f.flags & O_APPEND ? memFileOf(f).size : pos);
+}
+
+/** Bytes, 0 at the end, -EFAULT. */
+function memFileRead(m: MemFile, it: IovIter, start: u64): i32 {
+  if (start >= m.size || !it.count) return 0;
+  const total = m.size - start < (it.count as u64) ? ((m.size - start) as u32) : it.count;
   let done: u32 = 0;
   while (done < total) {
     const pos = start + (done as u64), off = (pos as u32) & (CHUNK_SIZE - 1);
-    const chunk = pos < FILE_SIZE_MAX ? chunkAt(m, pos, false) : 0;
-    const n = CHUNK_SIZE - off < total - done ? CHUNK_SIZE - off : total - done, to = buf + (done as u64);
-    const ok = chunk ? copyPartToUser(to, chunk + (off as usize), n) : zeroPartOfUser(to, n);
+    const chunk = pos < FILE_SIZE_MAX ? chunkAt(m, pos, true) : 0; // a page that is read is in the page cache from then on
+    if (!chunk) return done ? (done as i32) : -ENOMEM;
+    const n = CHUNK_SIZE - off < total - done ? CHUNK_SIZE - off : total - done, ok = copyToIter(chunk + (off as usize), n, it);
     done += ok;
     if (ok != n) break;
   }
-  if (at < 0) m.pos = start + (done as u64);
-  return done || !total ? (done as i32) : -EFAULT;
+  return done ? (done as i32) : -EFAULT;
 }
 
-/** Writes at the file position (`at` < 0) or at `at`; the file grows as needed: bytes, -EFAULT, -EFBIG, -ENOMEM. */
-export function memFileWrite(m: MemFile, buf: u64, len: u32, at: i64 = -1): i32 {
-  if (!m) return len;
-  const start = at < 0 ? m.pos : (at as u64);
+/** The file grows as needed: bytes, -EFAULT, -EFBIG, -ENOMEM. */
+function memFileWrite(f: File, it: IovIter, start: u64): i32 {
+  const m = memFileOf(f), len = it.count;
   let done: u32 = 0, err: i32 = 0;
   while (done < len) {
     const pos = start + (done as u64);
@@ -102,7 +115,7 @@ export function memFileWrite(m: MemFile, buf: u64, len: u32, at: i64 = -1): i32 
     }
     const chunk = chunkAt(m, pos, true), off = (pos as u32) & (CHUNK_SIZE - 1);
     const n = CHUNK_SIZE - off < len - done ? CHUNK_SIZE - off : len - done;
-    const ok = chunk ? copyPartFromUser(chunk + (off as usize), buf + (done as u64), n) : 0;
+    const ok = chunk ? copyFromIter(chunk + (off as usize), n, it) : 0;
     done += ok;
     if (ok != n) {
       err = chunk ? -EFAULT : -ENOMEM;
@@ -111,6 +124,33 @@ export function memFileWrite(m: MemFile, buf: u64, len: u32, at: i64 = -1): i32 
   }
   const end = start + (done as u64);
   if (done && end > m.size) m.size = end;
-  if (at < 0) m.pos = end;
   return done ? (done as i32) : err;
+}
+
+/** The part of one page of the file at `pos`: its address, 0 = out of memory. The caller has checked `pos` against the size. */
+export function memFilePage(m: MemFile, pos: u64): usize {
+  const chunk = chunkAt(m, pos, true);
+  return chunk ? chunk + (((pos as u32) & (CHUNK_SIZE - 1)) as usize) : 0;
+}
+
+/** ftruncate(2): 0, -EINVAL, -EFBIG. What is cut off reads as zeros if the file grows again. */
+export function memFileTruncate(m: MemFile, size: i64): i32 {
+  if (size < 0) return -EINVAL;
+  if ((size as u64) > FILE_SIZE_MAX) return -EFBIG;
+  if (m.table && (size as u64) < m.size) {
+    const off = (size as u32) & (CHUNK_SIZE - 1);
+    let i = ((size as u64) >> CHUNK_SHIFT) as u32;
+    if (off && i < TABLE_MAX) {
+      const chunk = load<u32>(m.table + ((i as usize) << 2)) as usize;
+      if (chunk) memory.fill(chunk + (off as usize), 0, CHUNK_SIZE - off);
+      i++;
+    }
+    for (; i < TABLE_MAX; i++) {
+      const slot = m.table + ((i as usize) << 2), chunk = load<u32>(slot) as usize;
+      if (chunk) putPage(chunk);
+      store<u32>(slot, 0);
+    }
+  }
+  m.size = size as u64;
+  return 0;
 }

@@ -16,6 +16,7 @@ import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPr
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
 import { pollAddIssue, pollAddPrep } from "./poll";
+import { rwCleanup, rwFail, rwIssue, rwPrep } from "./rw";
 import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep } from "./timeout";
 import { Req } from "./types";
 
@@ -26,6 +27,7 @@ export const OP_IOPOLL: u32 = 8; // allowed on IOPOLL rings
 export const OP_BUFFER_SELECT: u32 = 16;
 export const OP_POLLIN: u32 = 32;
 export const OP_POLLOUT: u32 = 64;
+const OP_RW: u32 = OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_IOPOLL;
 
 /** Properties of an opcode below IORING_OP_LAST. */
 @inline export function opFlags(opcode: u32): u32 { return load<u8>(S_OPDEF + (opcode as usize)) as u32; }
@@ -52,14 +54,14 @@ function properties(opcode: u32): u32 {
     case IORING_OP_LINK_TIMEOUT:
     case IORING_OP_ASYNC_CANCEL: return OP_MODELLED;
     case IORING_OP_READV:
-    case IORING_OP_WRITEV:
-    case IORING_OP_READ:
-    case IORING_OP_WRITE:
+    case IORING_OP_READ: return OP_RW | OP_POLLIN | OP_BUFFER_SELECT;
     case IORING_OP_READ_FIXED:
+    case IORING_OP_READV_FIXED: return OP_RW | OP_POLLIN;
+    case IORING_OP_WRITEV:
+    case IORING_OP_WRITE:
     case IORING_OP_WRITE_FIXED:
-    case IORING_OP_READV_FIXED:
-    case IORING_OP_WRITEV_FIXED:
-    case IORING_OP_READ_MULTISHOT: return OP_IOPRIO | OP_IOPOLL | OP_BUFFER_SELECT;
+    case IORING_OP_WRITEV_FIXED: return OP_RW | OP_POLLOUT;
+    case IORING_OP_READ_MULTISHOT: return OP_IOPRIO | OP_BUFFER_SELECT;
     case IORING_OP_URING_CMD: return OP_IOPOLL | OP_BUFFER_SELECT;
     case IORING_OP_ACCEPT:
     case IORING_OP_RECV_ZC: return OP_IOPRIO;
@@ -85,6 +87,14 @@ function properties(opcode: u32): u32 {
     case IORING_OP_LINK_TIMEOUT: return linkTimeoutPrep(req, sqe);
     case IORING_OP_ASYNC_CANCEL: return asyncCancelPrep(req, sqe);
     case IORING_OP_POLL_ADD: return pollAddPrep(req, sqe);
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED: return rwPrep(req, sqe);
     default: return -EOPNOTSUPP;
   }
 }
@@ -104,6 +114,14 @@ function properties(opcode: u32): u32 {
     case IORING_OP_TIMEOUT: return timeoutIssue(req);
     case IORING_OP_ASYNC_CANCEL: return asyncCancel(req);
     case IORING_OP_POLL_ADD: return pollAddIssue(req);
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED: return rwIssue(req, issueFlags);
     default: return -EOPNOTSUPP;
   }
 }
@@ -117,6 +135,14 @@ export function opFail(req: Req): void {
     case IORING_OP_SENDMSG:
     case IORING_OP_RECV:
     case IORING_OP_RECVMSG: sendrecvFail(req); return;
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED: rwFail(req); return;
   }
 }
 
@@ -128,6 +154,10 @@ export function opCleanup(req: Req): void {
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_RECVMSG: sendCleanup(req); return;
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED: rwCleanup(req); return;
     case IORING_OP_TIMEOUT:
     case IORING_OP_LINK_TIMEOUT: timeoutCleanup(req); return;
   }

@@ -74,6 +74,11 @@ export const S_TCP_LHASH: usize = STATE_BASE + 0x1c00; // 64 chains of listeners
 export const S_TCP_TW_COUNT: usize = STATE_BASE + 0x1d00; // sockets in TIME_WAIT
 export const S_TCP_TW_HEAD: usize = STATE_BASE + 0x1d04; // the oldest, linked by accept_next
 export const S_TCP_TW_TAIL: usize = STATE_BASE + 0x1d08;
+// Files, pipes and what waits on them (mm/page.ts, io_uring/iowq.ts)
+export const S_PAGE_CHUNK: usize = STATE_BASE + 0x1e00; // chunk that single pages are cut from, 0 = none
+export const S_PAGE_OFF: usize = STATE_BASE + 0x1e04;
+export const S_SLEEP_WQ: usize = STATE_BASE + 0x1e08; // where the request that would sleep waits, 0 = on its file
+export const S_SLEEP_MASK: usize = STATE_BASE + 0x1e0c;
 // Scratch of code that neither sleeps nor calls the other users of the same piece.
 export const SCRATCH_FRAGS: usize = 0x11000; // frag list being replaced (net/skbuff.ts), 136 bytes
 export const SCRATCH_IOV: usize = 0x11100; // struct iovec (io_uring/rsrc.ts)

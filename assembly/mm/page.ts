@@ -1,11 +1,11 @@
 // Page references. A page of the user region has one reference per pin (plain zero-copy fragment or registered buffer);
 // a chunk of kernel data has one per fragment cut from it. munmap() does not wait for references: the page just is not
 // handed out again before they are gone, which is what pinning means to a program.
-import { CHUNK_BASE, CHUNK_MAX, CHUNK_SHIFT, CHUNK_SIZE, PAGE_PROT_BASE, PAGE_REF_BASE, PAGE_SHIFT, USER_BASE } from "../abi/layout";
+import { CHUNK_BASE, CHUNK_MAX, CHUNK_SHIFT, CHUNK_SIZE, PAGE_PROT_BASE, PAGE_REF_BASE, PAGE_SHIFT, PAGE_SIZE, USER_BASE } from "../abi/layout";
 import { CNT_CHUNKS_LIVE, CNT_PAGES_PINNED } from "../abi/counters";
 import { BUG_PAGE_REF } from "../abi/bug";
 import { bugOn } from "../lib/bug";
-import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PFRAG_OFF, S_USER_FREE, cntDec, cntInc } from "../lib/state";
+import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PAGE_CHUNK, S_PAGE_OFF, S_PFRAG_OFF, S_USER_FREE, cntDec, cntInc } from "../lib/state";
 
 @inline function refSlot(addr: usize): usize {
   return addr >= USER_BASE
@@ -59,6 +59,7 @@ export function chunkAlloc(): usize {
 }
 
 function chunkFree(c: usize): void {
+  if (load<u32>(S_PAGE_CHUNK) as usize == c) store<u32>(S_PAGE_CHUNK, 0);
   store<u32>(c, load<u32>(S_CHUNK_FREE));
   store<u32>(S_CHUNK_FREE, c as u32);
   cntDec(CNT_CHUNKS_LIVE);
@@ -86,4 +87,22 @@ export function pageFragRefill(min: u32): usize {
 @inline export function pageFragTake(n: u32, newRef: bool): void {
   store<u32>(S_PFRAG_OFF, load<u32>(S_PFRAG_OFF) + n);
   if (newRef) getPage(load<u32>(S_PFRAG_CHUNK) as usize);
+}
+
+/**
+ * One page of kernel memory with a reference of its own, or 0 (ENOMEM): what pipes are made of. Eight of them share a chunk
+ * and its count, so the chunk lives as long as any of them; putPage() drops the reference.
+ */
+export function pageAlloc(): usize {
+  let chunk = load<u32>(S_PAGE_CHUNK) as usize, off = load<u32>(S_PAGE_OFF);
+  if (chunk && off < CHUNK_SIZE) {
+    getPage(chunk);
+  } else {
+    chunk = chunkAlloc();
+    if (!chunk) return 0;
+    store<u32>(S_PAGE_CHUNK, chunk as u32);
+    off = 0;
+  }
+  store<u32>(S_PAGE_OFF, off + PAGE_SIZE);
+  return chunk + (off as usize);
 }

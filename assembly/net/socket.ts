@@ -5,20 +5,23 @@
 // A socket is a Sock behind a File. The File holds one reference, which op_release drops (at once, or when the protocol is
 // done with the connection); whoever calls into a socket holds the File meanwhile.
 import {
-  AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, MSG_ERRQUEUE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW,
+  AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, MSG_DONTWAIT, MSG_EOR, MSG_ERRQUEUE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW,
   SOCK_SEQPACKET, SOCK_STREAM,
 } from "../abi/socket";
 import {
-  EAFNOSUPPORT, EINVAL, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
+  EAFNOSUPPORT, EINVAL, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ESPIPE,
 } from "../abi/errno";
 import { nil } from "../lib/state";
 import { current } from "../kernel/task";
-import { FILE_SOCKET, File, fileNew } from "../fs/file";
+import { FILE_SOCKET, FMODE_NOWAIT, File, RW_WRITE, fileNew } from "../fs/file";
 import { errqueuePurge, recvErrqueue } from "./errqueue";
 import { inetAccept, inetBind, inetConnect, inetGetname, inetInitSock, inetListen, inetProtocol, inetShutdown } from "./inet";
 import { packetBind, packetGetname, packetInitSock } from "./packet";
 import { notModelled } from "../lib/not_modelled";
 import { refuseGetname, refuseInitSock } from "./refuse";
+import { IovIter } from "./iov_iter";
+import { msgInit } from "./msg_import";
+import { SCRATCH_MSG } from "./scratch";
 import { MsgHdr, SOCK_F_DEAD, Sock, skAlloc, sockWq } from "./sock";
 import { unixAccept, unixConnect, unixGetname, unixInitSock, unixListen, unixPair } from "./unix";
 import { unixBind } from "./unix_name";
@@ -77,8 +80,20 @@ export function sockFile(sk: Sock, flags: u32): File {
   const f = fileNew(FILE_SOCKET, changetype<usize>(sk), sockFileRelease.index, sockPoll.index, sockWq(sk));
   if (!f) return f;
   f.flags = flags & SOCK_NONBLOCK; // the same bit as O_NONBLOCK
+  f.mode |= FMODE_NOWAIT;
+  f.rw = sockRw.index;
   sk.file = changetype<usize>(f);
   return f;
+}
+
+/** File.rw: a receive or send without flags. There is no position, so none may be named. */
+function sockRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
+  if (pos) return -ESPIPE;
+  const sk = changetype<Sock>(f.priv), msg = changetype<MsgHdr>(SCRATCH_MSG);
+  const write = (flags & RW_WRITE) != 0;
+  if (!write && !it.count) return 0; // a read of nothing does not even look at the socket
+  msgInit(msg, it, write && sk.type == SOCK_SEQPACKET ? MSG_DONTWAIT | MSG_EOR : MSG_DONTWAIT);
+  return write ? sockSendmsg(sk, msg) : sockRecvmsg(sk, msg);
 }
 
 /** File.release: the last descriptor and request are gone. */

@@ -1,90 +1,29 @@
-// The system calls of descriptors: read(2), write(2), close(2), dup(2), fcntl(2), pipe(2), memfd_create(2).
-import { F_DUPFD, F_GETFL, F_SETFL, IPPROTO_TCP, MAX_RW_COUNT, AF_INET, O_RDWR } from "../abi/socket";
-import { EAGAIN, EBADF, EFAULT, EINVAL, EMFILE } from "../abi/errno";
-import { WAIT_RECV, WAIT_SEND } from "../abi/wait";
+// The system calls of descriptors: close(2), dup(2), fcntl(2), pipe2(2), memfd_create(2), ftruncate(2), lseek(2).
+import { F_DUPFD, F_GETFL, F_SETFL, IPPROTO_TCP, AF_INET, O_RDWR } from "../abi/socket";
+import { EBADF, EFAULT, EINVAL, EMFILE, ENXIO, ESPIPE } from "../abi/errno";
 import { nowNs } from "../lib/state";
 import { copyToUser } from "../mm/vma";
-import { FOREVER } from "../kernel/sched";
 import { FD_MAX, current, fdSlot } from "../kernel/task";
-import { FILE_MEM, FILE_PIPE, FILE_SOCKET, File, O_NONBLOCK, fdClose, fdFile, fdInstall, fget, fput } from "../fs/file";
-import { memFileCreate, memFileOf, memFileRead, memFileWrite } from "../fs/memfile";
-import { pipeCreate, pipeOf, pipeRead, pipeWrite } from "../fs/pipe";
-import { IovIter, iterUbuf } from "../net/iov_iter";
-import { msgInit } from "../net/msg_import";
-import { SCRATCH_WORDS, SYS_ITER, SYS_MSG } from "../net/scratch";
-import { MsgHdr, SOCK_F_LINGER, Sock, sockHold, sockPut } from "../net/sock";
+import {
+  FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fget, filePos, fileSetPos, fput,
+} from "../fs/file";
+import { memFileCreate, memFileOf, memFileTruncate } from "../fs/memfile";
+import { O_DIRECT, pipeCreate, pipeOf, pipeResize, pipeSize } from "../fs/pipe";
+import { SCRATCH_WORDS } from "../net/scratch";
+import { SOCK_F_LINGER, Sock, sockHold, sockPut } from "../net/sock";
 import { TCP_CLOSING, TCP_FIN_WAIT1, TCP_LAST_ACK } from "../net/tcp_states";
-import { deadlineAfter, sleepMore, sysReturn, waitForever } from "./call";
-import { recvWait, sendWait } from "./xfer";
+import { deadlineAfter, sleepMore, sysReturn } from "./call";
 
 const F_GETFD: u32 = 1;
 const F_SETFD: u32 = 2;
 const F_DUPFD_CLOEXEC: u32 = 1030;
+const F_SETPIPE_SZ: u32 = 1031;
+const F_GETPIPE_SZ: u32 = 1032;
+const O_CLOEXEC: u32 = 0x80000;
+/** What F_SETFL can change and anything here looks at. */
+const SETFL_MASK: u32 = O_NONBLOCK | O_APPEND | O_DIRECT;
 const O_LARGEFILE: u32 = 0x8000;
 const SEC: u64 = 1000000000;
-
-export function sys_read(fd: i32, buf: usize, len: u32): i32 {
-  const f = fdFile(fd);
-  if (!f || !(f.mode & 1)) return sysReturn(-EBADF);
-  if (len > MAX_RW_COUNT) len = MAX_RW_COUNT;
-  if (f.kind == FILE_SOCKET) {
-    // A read of nothing does not even look at the socket.
-    return sysReturn(len ? recvWait(fd, f, plainMsg(buf, len)) : 0);
-  }
-  if (f.kind == FILE_MEM) return sysReturn(memFileRead(memFileOf(f), buf as u64, len));
-  if (f.kind != FILE_PIPE) return sysReturn(-EINVAL);
-  const ret = pipeRead(pipeOf(f), buf as u64, len);
-  return sysReturn(ret == -EAGAIN && !(f.flags & O_NONBLOCK) ? pipeReadSleep(fd, f, buf, len) : ret);
-}
-
-export function sys_write(fd: i32, buf: usize, len: u32): i32 {
-  const f = fdFile(fd);
-  if (!f || !(f.mode & 2)) return sysReturn(-EBADF);
-  if (len > MAX_RW_COUNT) len = MAX_RW_COUNT;
-  if (f.kind == FILE_SOCKET) return sysReturn(sendWait(fd, f, plainMsg(buf, len)));
-  if (f.kind == FILE_MEM) return sysReturn(memFileWrite(memFileOf(f), buf as u64, len));
-  if (f.kind != FILE_PIPE) return sysReturn(-EINVAL);
-  const ret = pipeWrite(pipeOf(f), buf as u64, len);
-  if (f.flags & O_NONBLOCK || (ret != -EAGAIN && (ret < 0 || (ret as u32) == len))) return sysReturn(ret);
-  return sysReturn(pipeWriteSleep(fd, f, buf, len, ret));
-}
-
-function plainMsg(buf: usize, len: u32): MsgHdr {
-  const m = changetype<MsgHdr>(SYS_MSG), it = changetype<IovIter>(SYS_ITER);
-  iterUbuf(it, buf as u64, len);
-  msgInit(m, it, 0);
-  return m;
-}
-
-function pipeReadSleep(fd: i32, f: File, buf: usize, len: u32): i32 {
-  fget(f);
-  const started = nowNs();
-  let ret: i32 = -EAGAIN;
-  while (ret == -EAGAIN) {
-    if (sleepMore(FOREVER, started)) ret = waitForever(WAIT_RECV, fd, len, 0);
-    else ret = pipeRead(pipeOf(f), buf as u64, len);
-  }
-  fput(f);
-  return ret;
-}
-
-/** A blocking write to a pipe writes everything. */
-function pipeWriteSleep(fd: i32, f: File, buf: usize, len: u32, ret: i32): i32 {
-  fget(f);
-  const started = nowNs();
-  let done: u32 = ret > 0 ? ret : 0;
-  while (done < len) {
-    if (sleepMore(FOREVER, started)) {
-      fput(f);
-      return waitForever(WAIT_SEND, fd, len, done);
-    }
-    ret = pipeWrite(pipeOf(f), (buf as u64) + (done as u64), len - done);
-    if (ret > 0) done += ret;
-    else if (ret != -EAGAIN) break;
-  }
-  fput(f);
-  return done ? (done as i32) : ret;
-}
 
 export function sys_close(fd: i32): i32 {
   const f = fdFile(fd);
@@ -142,19 +81,24 @@ function fcntl(f: File, cmd: u32, arg: u32): i32 {
     case F_SETFD:
       return 0;
     case F_GETFL:
-      return (f.flags & O_NONBLOCK) | (f.kind == FILE_MEM ? O_RDWR | O_LARGEFILE : f.mode == 3 ? O_RDWR : f.mode - 1);
+      return (f.flags & SETFL_MASK) | (f.kind == FILE_MEM ? O_RDWR | O_LARGEFILE : (f.mode & 3) == 3 ? O_RDWR : (f.mode & 3) - 1);
     case F_SETFL:
-      f.flags = (f.flags & ~O_NONBLOCK) | (arg & O_NONBLOCK);
+      if (f.kind != FILE_PIPE && arg & O_DIRECT) return -EINVAL;
+      f.flags = (f.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
       return 0;
+    case F_SETPIPE_SZ:
+      return f.kind == FILE_PIPE ? pipeResize(pipeOf(f), arg) : -EBADF;
+    case F_GETPIPE_SZ:
+      return f.kind == FILE_PIPE ? pipeSize(pipeOf(f)) : -EBADF;
     default:
       return -EINVAL;
   }
 }
 
-export function sys_pipe(fds: usize): i32 { return sysReturn(pipe(fds)); }
+export function sys_pipe(fds: usize, flags: u32): i32 { return sysReturn(flags & ~(O_NONBLOCK | O_CLOEXEC | O_DIRECT) ? -EINVAL : pipe(fds, flags)); }
 
-function pipe(fds: usize): i32 {
-  const err = pipeCreate(SCRATCH_WORDS);
+function pipe(fds: usize, flags: u32): i32 {
+  const err = pipeCreate(SCRATCH_WORDS, flags);
   if (err) return err;
   const r = changetype<File>(load<u32>(SCRATCH_WORDS) as usize), w = changetype<File>(load<u32>(SCRATCH_WORDS, 4) as usize), t = current();
   const rfd = fdInstall(t, r), wfd = rfd < 0 ? rfd : fdInstall(t, w);
@@ -178,4 +122,37 @@ export function sys_memfd(size: u32): i32 {
   const fd = fdInstall(current(), changetype<File>(f as usize));
   if (fd < 0) fput(changetype<File>(f as usize));
   return sysReturn(fd);
+}
+
+export function sys_ftruncate(fd: i32, size: u64): i32 {
+  if ((size as i64) < 0) return sysReturn(-EINVAL);
+  const f = fdFile(fd);
+  if (!f) return sysReturn(-EBADF);
+  return sysReturn(f.kind != FILE_MEM || !(f.mode & FMODE_WRITE) || !f.priv ? -EINVAL : memFileTruncate(memFileOf(f), size as i64));
+}
+
+const SEEK_CUR: u32 = 1;
+const SEEK_END: u32 = 2;
+
+/** Positions above 2 GiB do not fit the result: -EINVAL. */
+export function sys_lseek(fd: i32, offset: u64, whence: u32): i32 {
+  const f = fdFile(fd);
+  if (!f) return sysReturn(-EBADF);
+  if (whence > 4) return sysReturn(-EINVAL);
+  return sysReturn(f.mode & FMODE_POS ? lseek(f, offset as i64, whence) : -ESPIPE);
+}
+
+function lseek(f: File, offset: i64, whence: u32): i32 {
+  const size = memFileOf(f).size as i64;
+  if (whence > SEEK_END) { // SEEK_DATA, SEEK_HOLE
+    if (offset < 0 || offset >= size) return -ENXIO;
+    if (whence == 4) offset = size;
+  } else if (whence == SEEK_END) {
+    offset += size;
+  } else if (whence == SEEK_CUR) {
+    offset += filePos(f) as i64;
+  }
+  if (offset < 0 || offset > (i32.MAX_VALUE as i64)) return -EINVAL;
+  fileSetPos(f, offset as u64);
+  return offset as i32;
 }

@@ -51,11 +51,20 @@ export interface CoreExports {
   sys_close(fd: number): number;
   sys_dup(fd: number): number;
   sys_fcntl(fd: number, cmd: number, arg: number): number;
-  sys_pipe(fds: number): number;
+  sys_pipe(fds: number, flags: number): number;
   /** An unnamed in-memory file of `size` bytes. */
   sys_memfd(size: number): number;
-  sys_read(fd: number, buf: number, len: number): number;
-  sys_write(fd: number, buf: number, len: number): number;
+  sys_ftruncate(fd: number, size: bigint): number;
+  sys_lseek(fd: number, offset: bigint, whence: number): number;
+  sys_read(fd: number, buf: bigint, len: bigint): number;
+  sys_write(fd: number, buf: bigint, len: bigint): number;
+  sys_readv(fd: number, iov: bigint, nr: bigint): number;
+  sys_writev(fd: number, iov: bigint, nr: bigint): number;
+  sys_pread64(fd: number, buf: bigint, len: bigint, pos: bigint): number;
+  sys_pwrite64(fd: number, buf: bigint, len: bigint, pos: bigint): number;
+  /** `pos` -1: the file's own position. */
+  sys_preadv2(fd: number, iov: bigint, nr: bigint, pos: bigint, flags: number): number;
+  sys_pwritev2(fd: number, iov: bigint, nr: bigint, pos: bigint, flags: number): number;
   sys_socket(domain: number, type: number, protocol: number): number;
   sys_socketpair(domain: number, type: number, protocol: number, fds: number): number;
   sys_bind(fd: number, addr: number, len: number): number;

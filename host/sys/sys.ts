@@ -59,20 +59,28 @@ export class Sys {
     return this.core.exports.sys_fcntl(fd, cmd, arg);
   }
 
-  pipe(fds: number): number {
-    return this.core.exports.sys_pipe(fds);
+  pipe(fds: number, flags = 0): number {
+    return this.core.exports.sys_pipe(fds, flags);
   }
 
   memfd(size: number): number {
     return this.core.exports.sys_memfd(size);
   }
 
+  ftruncate(fd: number, size: number): number {
+    return this.core.exports.sys_ftruncate(fd, BigInt(size));
+  }
+
+  lseek(fd: number, offset: number, whence: number): number {
+    return this.core.exports.sys_lseek(fd, BigInt(offset), whence);
+  }
+
   read(fd: number, buffer: number, length: number): number {
-    return this.core.exports.sys_read(fd, buffer, length);
+    return this.core.exports.sys_read(fd, BigInt(buffer), BigInt(length));
   }
 
   write(fd: number, buffer: number, length: number): number {
-    return this.core.exports.sys_write(fd, buffer, length);
+    return this.core.exports.sys_write(fd, BigInt(buffer), BigInt(length));
   }
 
   poll(fds: number, count: number, timeoutMs: number): number {

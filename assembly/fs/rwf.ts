@@ -1,0 +1,27 @@
+// RWF_* flags of preadv2(2), pwritev2(2) and io_uring's rw_flags: which of them a file takes.
+import { EINVAL, EOPNOTSUPP } from "../abi/errno";
+import { FMODE_NOWAIT, FMODE_REG, File, RW_APPEND, RW_NOWAIT, RW_WRITE } from "./file";
+
+export const RWF_HIPRI: u32 = 0x1;
+const RWF_DSYNC: u32 = 0x2;
+const RWF_SYNC: u32 = 0x4;
+export const RWF_NOWAIT: u32 = 0x8;
+const RWF_APPEND: u32 = 0x10;
+const RWF_NOAPPEND: u32 = 0x20;
+const RWF_DONTCACHE: u32 = 0x80;
+const RWF_NOSIGNAL: u32 = 0x100;
+/** RWF_ATOMIC (0x40) needs direct I/O, which no file here has. */
+const RWF_TAKEN: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_DONTCACHE | RWF_NOSIGNAL;
+
+/** RW_* for a transfer with these flags, or -EOPNOTSUPP, -EINVAL. */
+export function rwFlags(f: File, rwf: u32, write: u32): i32 {
+  if (!rwf) return write as i32;
+  if (rwf & ~RWF_TAKEN) return -EOPNOTSUPP;
+  if ((rwf & (RWF_APPEND | RWF_NOAPPEND)) == (RWF_APPEND | RWF_NOAPPEND)) return -EINVAL;
+  if (rwf & RWF_NOWAIT && !(f.mode & FMODE_NOWAIT)) return -EOPNOTSUPP;
+  if (rwf & RWF_DONTCACHE && !(f.mode & FMODE_REG)) return -EOPNOTSUPP;
+  let flags = write;
+  if (rwf & RWF_NOWAIT) flags |= RW_NOWAIT;
+  if (rwf & RWF_APPEND && write & RW_WRITE) flags |= RW_APPEND;
+  return flags as i32;
+}
