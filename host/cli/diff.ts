@@ -8,25 +8,46 @@ import { Machine } from "../machine.ts";
 import { formatEvent, type ProgramEvent } from "../program/events.ts";
 import { parseProgram } from "../program/parse.ts";
 import { runProgram } from "../program/run.ts";
-import { EXIT_FAILED, EXIT_UNAVAILABLE } from "./errors.ts";
-import { readText, seedOption } from "./input.ts";
+import { diffRandom, type RandomOptions } from "./diff_random.ts";
+import { EXIT_FAILED, EXIT_UNAVAILABLE, UsageError } from "./errors.ts";
+import { buildOption, countOption, readText, seedOption } from "./input.ts";
 
-interface Options {
-  json?: boolean;
-  seed: number;
+interface Options extends Omit<RandomOptions, "random"> {
+  random?: number;
 }
 
 export function diffCommand(program: Command): void {
   program
     .command("diff")
-    .description("run a program on the emulator and on this machine's kernel, and show both")
-    .argument("<file>", "program (.zc), or - for standard input")
+    .description("run a program, or random ones, on the emulator and on this machine's kernel, and show both")
+    .argument("[file]", "program (.zc), or - for standard input")
     .option("--json", "print both runs as JSON")
-    .option("--seed <number>", "seed of the emulator", seedOption, 0)
+    .option("--seed <number>", "seed of the emulator; with --random, of the programs", seedOption, 0)
+    .option("--random <count>", "generate so many programs and show those that differ", countOption)
+    .option("--from <number>", "number of the first one", countOption, 0)
+    .option("--len <steps>", "steps of each", countOption, 20)
+    .option("--profile <name>", "what they are about", "all")
+    .option("--jobs <number>", "kernels (namespaces) that are asked side by side", countOption, 2)
+    .option("--again <number>", "how often the kernel is asked again", countOption, 5)
+    .option("--seeds <number>", "how many seeds of the emulator are tried", countOption, 16)
+    .option("--build <build>", "release or debug", buildOption, "debug")
+    .option("--limit <number>", "stop after so many differences", countOption, 100)
+    .option("--no-shrink", "show the programs as they were generated")
+    .option("--save <file>", "append the differences to a file of scenarios")
+    .option("--verbose", "print a line for every program")
     .action(diff);
 }
 
-async function diff(file: string, options: Options): Promise<void> {
+async function diff(file: string | undefined, options: Options): Promise<void> {
+  if (options.random !== undefined) {
+    if (file !== undefined) throw new UsageError("diff takes a program or --random, not both");
+    return diffRandom({ ...options, random: options.random });
+  }
+  if (file === undefined) throw new UsageError("diff takes a program (.zc), or --random COUNT");
+  return diffFile(file, options);
+}
+
+async function diffFile(file: string, options: Options): Promise<void> {
   const text = readText(file);
   const program = parseProgram(text, file === "-" ? "stdin" : file);
   const probe = probeKernel();

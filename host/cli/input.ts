@@ -25,3 +25,13 @@ export function seedOption(text: string): number {
     throw new InvalidArgumentError("A seed is a number from 0 to 4294967295.");
   return value;
 }
+
+export function countOption(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) > 1e9) throw new InvalidArgumentError("This is a count, 0 or more.");
+  return Number(text);
+}
+
+export function buildOption(text: string): "release" | "debug" {
+  if (text !== "release" && text !== "debug") throw new InvalidArgumentError("A build is release or debug.");
+  return text;
+}

@@ -128,7 +128,6 @@ export function runProgram(machine: Machine, program: Program, options: RunOptio
     }
   }
   run.line = program.lines;
-  if (run.op === "") run.op = "(null)";
   run.out("end");
   return { events, outcome: { kind: "end" } };
 }

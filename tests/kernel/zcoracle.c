@@ -12,6 +12,9 @@
 // Exit status: 0 the program ran to its end, 2 the program is not valid or its setting could not be
 // built (one line on stderr names the line). A program that takes 20 s is killed by SIGALRM.
 //
+// With --serve it stays and runs many programs, each in a process of its own that it forks (see "Serving"
+// below); `#=N` at the end of a line is then what the line is expected to bring, and spares the waiting.
+//
 // Programs that use the veth pair need the peer's network namespace; ZC_NS_B names it (default zcb).
 // This process is expected to run in the other one, built by netup.sh.
 
@@ -28,6 +31,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -66,6 +72,18 @@ enum {
 
 static int step; // line number, counted from 1
 static const char *op_name = "";
+
+// `#=N` of the line: how many (CQEs, bytes, entries) will come. -1: nobody knows. Only for speed: when they are
+// there, a step that waits for silence waits for QUIET_MS; while they are not, it is patient.
+static long expected = -1;
+static int patience_ms = 300;
+enum { QUIET_MS = 2 };
+
+static int silence_ms(int ms, long have) {
+  if (expected < 0) return ms;
+  if (have >= expected) return ms < QUIET_MS ? ms : QUIET_MS;
+  return ms > patience_ms ? ms : patience_ms;
+}
 
 // --- Reporting -------------------------------------------------------------------------------
 
@@ -532,7 +550,7 @@ static void op_settle(char **words, int count) {
   if (!ring.is_open) return;
   int ms = decimal_or(words, count, 1, 30), total = 0, n;
   do {
-    enter_timed(0, 1, ms);
+    enter_timed(0, 1, silence_ms(ms, total));
     n = reap(1 << 20);
     total += n;
   } while (n && total < 4096);
@@ -609,8 +627,11 @@ static void op_buf(char **words, int count) {
   if (buf->len > BUF_BYTES_MAX) bad("buf: longer than %lu bytes", BUF_BYTES_MAX);
   buf->mapped = (buf->len + 4095) & ~4095ul;
   if (!buf->mapped) buf->mapped = 4096;
-  buf->bytes = mmap(NULL, buf->mapped, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  // A page that cannot be touched on either side: running over the end of a buffer is EFAULT wherever it lies.
+  uint8_t *guarded = mmap(NULL, buf->mapped + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (guarded == MAP_FAILED) bad_errno("mmap");
+  buf->bytes = mmap(guarded + 4096, buf->mapped, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_FIXED, -1, 0);
   if (buf->bytes == MAP_FAILED) bad_errno("mmap");
   buf->is_writable = 1;
   for (size_t i = 0; i < buf->len; i++) buf->bytes[i] = (uint8_t)(i * 31 + (i >> 8) + seed);
@@ -849,7 +870,7 @@ static void op_recv(char **words, int count) {
   int fd = fd_of(words[1]);
   size_t want = number(words[2]);
   if (want > sizeof bytes) bad("recv: more than %zu bytes", sizeof bytes);
-  wait_readable(fd, decimal_or(words, count, 3, 50));
+  wait_readable(fd, silence_ms(decimal_or(words, count, 3, 50), 0));
   long ret = recv(fd, bytes, want, MSG_DONTWAIT);
   if (ret < 0) event_ret("recv", ret);
   else event("recv", "\"ret\":%ld,\"fnv\":%u", ret, fnv_more(FNV_BASIS, bytes, ret));
@@ -861,7 +882,7 @@ static void op_recvall(char **words, int count) {
   int fd = fd_of(words[1]), ms = decimal_or(words, count, 3, 60), eof = 0, error = 0;
   size_t want = number(words[2]), total = 0;
   uint32_t hash = FNV_BASIS;
-  while (total < want && wait_readable(fd, ms)) {
+  while (total < want && wait_readable(fd, silence_ms(ms, total))) {
     size_t rest = want - total;
     long ret = recv(fd, bytes, rest < sizeof bytes ? rest : sizeof bytes, MSG_DONTWAIT);
     if (ret <= 0) {
@@ -885,7 +906,7 @@ static void op_drainrx(char **words, int count) {
   static uint8_t bytes[1 << 16];
   int fd = fd_of(words[1]), ms = decimal_or(words, count, 2, 40);
   size_t enough = count > 3 ? number(words[3]) : SIZE_MAX, total = 0;
-  while (wait_readable(fd, ms)) {
+  while (wait_readable(fd, silence_ms(ms, total))) {
     long ret = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (ret <= 0) break;
     total += ret;
@@ -902,7 +923,7 @@ static void op_errq(char **words, int count) {
     char control[512];
     struct msghdr header = {.msg_control = control, .msg_controllen = sizeof control};
     struct pollfd entry = {fd, 0, 0}; // POLLERR is always reported
-    poll(&entry, 1, ms);
+    poll(&entry, 1, silence_ms(ms, i));
     if (recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
       event_ret("errq_end", -1);
       return;
@@ -1043,6 +1064,7 @@ static const struct operation {
 static void run_line(char *line) {
   char *words[WORDS_MAX], *save, *comment = strchr(line, '#');
   int count = 0;
+  expected = comment && comment[1] == '=' ? atol(comment + 2) : -1;
   if (comment) *comment = 0;
   for (char *word = strtok_r(line, " \t\r\n", &save); word; word = strtok_r(NULL, " \t\r\n", &save)) {
     if (count == WORDS_MAX) bad("more than %d words", WORDS_MAX);
@@ -1061,18 +1083,11 @@ static void run_line(char *line) {
   bad("unknown operation %.40s", words[0]);
 }
 
-int main(int argc, char **argv) {
-  FILE *file = argc > 1 ? fopen(argv[1], "r") : stdin;
+static void run_program(FILE *file) {
   char *line = NULL;
   size_t capacity = 0;
   ssize_t len;
-  if (!file) {
-    fprintf(stderr, "%s: %s\n", argv[1], strerror(errno));
-    return 2;
-  }
   signal(SIGPIPE, SIG_IGN);
-  setvbuf(stdout, NULL, _IOFBF, 1 << 16); // a write per event would delay the program
-  alarm(RUN_SECONDS_MAX);
   while ((len = getline(&line, &capacity, file)) >= 0) {
     step++;
     if (memchr(line, 0, len)) bad("a zero byte in the line");
@@ -1081,4 +1096,106 @@ int main(int argc, char **argv) {
   event_plain("end");
   fflush(stdout);
   _exit(0); // skips what exit() would close first, so the kernel tears down in its own order
+}
+
+// --- Serving ---------------------------------------------------------------------------------
+//
+// A request is the line "BYTES TIME_MS PATIENCE_MS" and the program's text; the reply is the line
+// "STATUS OUT_BYTES ERR_BYTES MICROSECONDS" and both outputs. STATUS is the exit status, or 128 + the signal
+// (SIGALRM when the program took longer than TIME_MS). Every program has a process of its own, forked from
+// this one, whose descriptors 0 to 2 are empty files.
+
+enum { OUT_MAX = 16 << 20, ERR_MAX = 4096 };
+
+struct output { // shared with the process of the program, so that what it said survives however it ends
+  size_t len, max;
+  char *bytes;
+};
+
+static ssize_t output_write(void *cookie, const char *bytes, size_t len) {
+  struct output *output = cookie;
+  size_t room = output->max - output->len, take = len < room ? len : room;
+  memcpy(output->bytes + output->len, bytes, take);
+  output->len += take;
+  return len;
+}
+
+static struct output *output_new(size_t max) {
+  struct output *output = mmap(NULL, sizeof *output + max, PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (output == MAP_FAILED) bad("no memory for the output");
+  output->max = max;
+  output->bytes = (char *)(output + 1);
+  return output;
+}
+
+static FILE *output_stream(struct output *output) {
+  FILE *stream = fopencookie(output, "w", (cookie_io_functions_t){.write = output_write});
+  if (!stream) _exit(3);
+  setvbuf(stream, NULL, _IOLBF, 1 << 16);
+  return stream;
+}
+
+static void serve_child(char *text, size_t len, int time_ms, struct output *out, struct output *err) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  close_range(0, ~0u, 0);
+  for (int fd = 0; fd < 3; fd++) memfd_create("standard", 0);
+  stdout = output_stream(out);
+  stderr = output_stream(err);
+  struct itimerval timer = {.it_value = {time_ms / 1000, time_ms % 1000 * 1000}};
+  setitimer(ITIMER_REAL, &timer, NULL);
+  run_program(fmemopen(text, len, "r"));
+}
+
+static void write_all(int fd, const char *bytes, size_t len) {
+  while (len) {
+    ssize_t ret = write(fd, bytes, len);
+    if (ret <= 0) _exit(3);
+    bytes += ret;
+    len -= ret;
+  }
+}
+
+static long microseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000l + now.tv_nsec / 1000;
+}
+
+static int serve(void) {
+  struct output *out = output_new(OUT_MAX), *err = output_new(ERR_MAX);
+  char request[128], reply[128];
+  while (fgets(request, sizeof request, stdin)) {
+    size_t len;
+    int time_ms, status;
+    if (sscanf(request, "%zu %d %d", &len, &time_ms, &patience_ms) != 3) return 2;
+    char *text = malloc(len + 1);
+    if (!text || fread(text, 1, len, stdin) != len) return 2;
+    out->len = err->len = 0;
+    long start = microseconds();
+    pid_t child = fork();
+    if (child < 0) return 3;
+    if (!child) serve_child(text, len, time_ms, out, err);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    free(text);
+    int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    int head = snprintf(reply, sizeof reply, "%d %zu %zu %ld\n", exit_status, out->len, err->len,
+                        microseconds() - start);
+    write_all(1, reply, head);
+    write_all(1, out->bytes, out->len);
+    write_all(1, err->bytes, err->len);
+  }
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && !strcmp(argv[1], "--serve")) return serve();
+  FILE *file = argc > 1 ? fopen(argv[1], "r") : stdin;
+  if (!file) {
+    fprintf(stderr, "%s: %s\n", argv[1], strerror(errno));
+    return 2;
+  }
+  setvbuf(stdout, NULL, _IOFBF, 1 << 16); // a write per event would delay the program
+  alarm(RUN_SECONDS_MAX);
+  run_program(file);
 }

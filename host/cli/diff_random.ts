@@ -1,0 +1,166 @@
+// ringzero diff --random N: programs that nobody wrote, on the emulator and on this machine's kernel.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import { alignEvents, sideBySide } from "../conform/side_by_side.ts";
+import type { CoreBuild } from "../core/source.ts";
+import { type CampaignResult, type Difference, runCampaign, toScenario } from "../fuzz/campaign.ts";
+import { Emulator } from "../fuzz/emulator.ts";
+import { type AskKernel, Judge, VERDICTS } from "../fuzz/judge.ts";
+import { modelledOps } from "../fuzz/modelled.ts";
+import { PROFILES } from "../fuzz/profiles.ts";
+import { probeKernel } from "../kernel/probe.ts";
+import { EXIT_ALARM, KernelServer } from "../kernel/server.ts";
+import { formatEvent, type ProgramEvent } from "../program/events.ts";
+import { EXIT_FAILED, EXIT_UNAVAILABLE, UsageError } from "./errors.ts";
+
+export interface RandomOptions {
+  random: number;
+  seed: number;
+  from: number;
+  len: number;
+  profile: string;
+  jobs: number;
+  again: number;
+  seeds: number;
+  build: CoreBuild;
+  limit: number;
+  shrink: boolean;
+  save?: string;
+  json?: boolean;
+  verbose?: boolean;
+}
+
+class KernelSide {
+  readonly servers: KernelServer[] = [];
+
+  start(jobs: number): void {
+    for (let job = 0; job < jobs; job++) this.servers.push(new KernelServer());
+  }
+
+  ask(server: KernelServer): AskKernel {
+    return async (program, limit_ms) => {
+      const run = await server.run(program, { timeLimit_ms: limit_ms });
+      const { exit, stderr } = run;
+      return {
+        events: run.events as ProgramEvent[],
+        exit,
+        killed: exit === EXIT_ALARM,
+        stderr,
+        spent_ms: run.us / 1000,
+      };
+    };
+  }
+
+  dispose(): void {
+    for (const server of this.servers) server.dispose();
+  }
+}
+
+export async function diffRandom(options: RandomOptions): Promise<void> {
+  const profile = PROFILES[options.profile];
+  if (profile === undefined)
+    throw new UsageError(`no profile is named ${options.profile} (${Object.keys(PROFILES).join(", ")})`);
+  const probe = probeKernel();
+  if (!probe.ok) {
+    console.error(`ringzero: no kernel to compare with: ${probe.missing}`);
+    process.exitCode = EXIT_UNAVAILABLE;
+    return;
+  }
+  const emulator = new Emulator(options.build);
+  const ops = await modelledOps(emulator);
+  const kernel = new KernelSide();
+  const start = performance.now();
+  try {
+    kernel.start(options.jobs);
+    const judges = kernel.servers.map((server) => new Judge(emulator, kernel.ask(server), options));
+    const result = await runCampaign(
+      judges,
+      { ...options, count: options.random, length: options.len, profile, ops },
+      {
+        onDifference: (difference) => reportDifference(difference, options),
+        onProgress: (done) => progress(done, options.random),
+        onJudged: (index, _program, { verdict, report }) => {
+          if (options.verbose)
+            console.log(`${index} ${verdict}${report === undefined ? "" : `: ${report.split("\n")[0]}`}`);
+        },
+      },
+    );
+    close(result, options, performance.now() - start);
+  } finally {
+    kernel.dispose();
+  }
+}
+
+function progress(done: number, count: number): void {
+  if (process.stderr.isTTY && done % 20 === 0) process.stderr.write(`\r${done} of ${count} `);
+}
+
+function reportDifference(difference: Difference, options: RandomOptions): void {
+  const name = `random-${options.profile}-${options.seed}-${difference.index}`;
+  if (options.save !== undefined) append(options.save, name, difference);
+  const { judgement, shrunk, index } = difference;
+  if (options.json) {
+    const list = (events: ProgramEvent[]) => `[${events.map(formatEvent).join(",")}]`;
+    const linux = judgement.theirs.map(({ events }) => list(events)).join(",");
+    console.log(
+      `{"index":${index},"program":${JSON.stringify(shrunk)},"linux":[${linux}],"ringzero":${list(judgement.ours.events)}}`,
+    );
+    return;
+  }
+  console.log(
+    `\n--- program ${index} (--seed ${options.seed} --from ${index} --random 1 --profile ${options.profile} --len ${options.len})`,
+  );
+  shrunk
+    .trimEnd()
+    .split("\n")
+    .forEach((line, at) => {
+      console.log(`  ${String(at + 1).padStart(2)}  ${line}`);
+    });
+  const rows = alignEvents(judgement.theirs[0]?.events ?? [], judgement.ours.events);
+  for (const line of sideBySide(rows, ["Linux", "ringzero"], 1)) console.log(line);
+  const [first, ...others] = judgement.theirs;
+  if (first?.killed) console.log("Linux: the program did not end");
+  if (others.length > 0) console.log(`Linux gave ${others.length + 1} different answers, none of them ours`);
+  if (judgement.report !== undefined) console.log(`ringzero: ${judgement.report}`);
+}
+
+/** Appends to a file of recorded scenarios, or starts one. */
+function append(file: string, name: string, difference: Difference): void {
+  const scenario = JSON.stringify(toScenario(name, difference), (_key, value) =>
+    typeof value === "bigint" ? `${value}` : value,
+  );
+  const old = existsSync(file) ? readFileSync(file, "utf8").trimEnd() : "";
+  const head =
+    old === ""
+      ? `{"kernel": "${release()}", "harness": "zcoracle.c", "format": 1, "scenarios": [\n  `
+      : `${old.replace(/\n?\]\}$/, "")},\n  `;
+  writeFileSync(file, `${head}${scenario}\n]}\n`);
+}
+
+const LABELS: Record<(typeof VERDICTS)[number], string> = {
+  same: "same",
+  again: "same after asking again",
+  seed: "same with another seed",
+  waits: "wait for ever on both sides",
+  different: "different",
+  "not-modelled": "not modelled",
+  refused: "not possible on Linux",
+};
+
+function close(result: CampaignResult, options: RandomOptions, wall_ms: number): void {
+  const { counts, notModelled, emulator_ms, kernel_ms } = result;
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+  const ratio = kernel_ms / Math.max(emulator_ms, 0.001);
+  if (options.json) {
+    const missing = Object.fromEntries(notModelled);
+    console.log(JSON.stringify({ counts, not_modelled: missing, emulator_ms, kernel_ms, ratio, wall_ms }));
+  } else {
+    for (const [what, count] of [...notModelled].sort((a, b) => b[1] - a[1]).slice(0, 20))
+      console.log(`${count} times ${what}`);
+    console.log(VERDICTS.map((verdict) => `${counts[verdict]} ${LABELS[verdict]}`).join(", "));
+    console.log(
+      `emulator ${seconds(emulator_ms)}, kernel ${seconds(kernel_ms)}, ratio ${ratio.toFixed(0)}; ${seconds(wall_ms)} in all`,
+    );
+  }
+  if (counts.different > 0) process.exitCode = EXIT_FAILED;
+}

@@ -1,0 +1,38 @@
+// The emulator's side of a comparison: text in, events and how it ended out, and the time that it took.
+import type { CoreBuild } from "../core/source.ts";
+import { Machine } from "../machine.ts";
+import type { ProgramEvent } from "../program/events.ts";
+import type { Outcome } from "../program/outcome.ts";
+import { parseProgram } from "../program/parse.ts";
+import { runProgram } from "../program/run.ts";
+
+export interface EmulatorRun {
+  events: ProgramEvent[];
+  /** `crash`: the core stopped at an assertion or trapped. A bug, whatever the kernel says. */
+  outcome: Outcome | { kind: "crash"; report: string };
+  /** Wall time, from the text to the last event. */
+  spent_ms: number;
+}
+
+export class Emulator {
+  readonly #build: CoreBuild;
+
+  constructor(build: CoreBuild) {
+    this.#build = build;
+  }
+
+  /** Throws ProgramSyntaxError for a text that is no program. */
+  async run(text: string, seed = 0): Promise<EmulatorRun> {
+    const start = performance.now();
+    const program = parseProgram(text, "program");
+    const machine = await Machine.create({ build: this.#build, seed });
+    const events: ProgramEvent[] = [];
+    let outcome: EmulatorRun["outcome"];
+    try {
+      ({ outcome } = runProgram(machine, program, { onEvent: (event) => events.push(event) }));
+    } catch (error) {
+      outcome = { kind: "crash", report: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    }
+    return { events, outcome, spent_ms: performance.now() - start };
+  }
+}

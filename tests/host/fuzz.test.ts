@@ -1,0 +1,113 @@
+// The generator and what is built on it, without a kernel: programs repeat, are programs, mean the same on a machine that
+// was used before, and the shrinker finds the short program behind a long one.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import "../../host/cli/node.ts";
+import { runCampaign, toScenario } from "../../host/fuzz/campaign.ts";
+import { Emulator } from "../../host/fuzz/emulator.ts";
+import { generate } from "../../host/fuzz/generate.ts";
+import { addHints } from "../../host/fuzz/hints.ts";
+import { type AskKernel, Judge } from "../../host/fuzz/judge.ts";
+import { modelledOps } from "../../host/fuzz/modelled.ts";
+import { PROFILES } from "../../host/fuzz/profiles.ts";
+import { RULES } from "../../host/fuzz/rules/index.ts";
+import { shrink } from "../../host/fuzz/shrink.ts";
+import { fnv1a32, type ProgramEvent } from "../../host/program/events.ts";
+import { parseProgram } from "../../host/program/parse.ts";
+
+const program = (seed: number, index: number, profile = "all", length = 20) =>
+  generate({ seed, index, length, profile: PROFILES[profile] });
+
+test("a seed and a number name one program", () => {
+  assert.equal(program(1, 7), program(1, 7));
+  const texts = new Set(Array.from({ length: 50 }, (_, index) => program(1, index)));
+  assert.equal(texts.size, 50);
+  assert.notEqual(program(1, 7), program(2, 7));
+});
+
+test("every profile writes programs of the language", () => {
+  for (const profile of Object.keys(PROFILES)) {
+    for (let index = 0; index < 60; index++) parseProgram(program(3, index, profile), `${profile} ${index}`);
+  }
+});
+
+test("every rule is used", () => {
+  const lines = new Set<string>();
+  for (let index = 0; index < 300; index++) {
+    for (const line of program(4, index, "all", 60).split("\n")) lines.add(line.split(" ").slice(0, 2).join(" "));
+  }
+  const names = RULES.map(({ name }) => name).filter((name) => !/ |chain|option|reset|msg|read/.test(name));
+  const missing = names.filter((name) => ![...lines].some((line) => line.split(" ").includes(name)));
+  assert.deepEqual(
+    missing.filter((name) => !/remove/.test(name)),
+    [],
+  );
+});
+
+test("hints are the amounts that the emulator saw", () => {
+  const events: ProgramEvent[] = [
+    { step: 2, op: "settle", ev: "cqe", ud: 1, res: 0, flags: 0 },
+    { step: 2, op: "settle", ev: "settled", n: 1 },
+    { step: 3, op: "recv", ev: "recv", ret: -1, errno: "EAGAIN" },
+  ];
+  assert.equal(
+    addHints("setup 8\nsettle 30\nrecv B 5\nring\n", events),
+    "setup 8\nsettle 30 #=1\nrecv B 5 #=0\nring\n",
+  );
+});
+
+test("the shrinker keeps what matters", async () => {
+  const long = program(5, 0, "zc", 40).replace(
+    "ring\n",
+    "sqe sendmsg_zc fd=A msg=m ud=900 flags=IO_DRAIN|ASYNC\nring\n",
+  );
+  const short = await shrink(
+    long,
+    async (text) => /^sqe sendmsg_zc .*ud=900 .*IO_DRAIN/m.test(text) && /^setup 8/m.test(text),
+  );
+  assert.equal(short, "setup 8\nsqe sendmsg_zc fd=A ud=900 flags=IO_DRAIN\n");
+});
+
+/** A kernel that is the emulator, but for one thing. */
+function almostKernel(emulator: Emulator, wrong: (line: string) => boolean): AskKernel {
+  return async (text) => {
+    const { events, outcome } = await emulator.run(text);
+    const lines = text.split("\n");
+    const changed = events.map((event) =>
+      wrong(lines[event.step - 1] ?? "") && event.ev === "enter" ? { ...event, ret: 99 } : event,
+    );
+    return { events: changed, exit: 0, killed: outcome.kind === "waits", stderr: "", spent_ms: 1 };
+  };
+}
+
+test("a planted difference is found, shrunk and written down", async () => {
+  const emulator = new Emulator("release");
+  const ops = await modelledOps(emulator);
+  assert.ok(ops.has(47) && !ops.has(22));
+  const judge = new Judge(
+    emulator,
+    almostKernel(emulator, (line) => line.startsWith("submitwait")),
+    { again: 1, seeds: 1 },
+  );
+  const options = { seed: 1, from: 0, count: 40, length: 20, profile: PROFILES.zc, ops, limit: 1, shrink: true };
+  const { differences, counts } = await runCampaign([judge], options, { onDifference() {}, onProgress() {} });
+  assert.equal(counts.different, 1);
+  assert.ok(counts.same > 0);
+  const [difference] = differences;
+  assert.match(difference.shrunk, /^(setup .*\n)?submitwait \d\n$/);
+  const scenario = toScenario("planted", difference) as { observed: object[]; program: string[] };
+  assert.ok(scenario.program.some((line) => line.startsWith("submitwait")));
+  assert.ok(scenario.observed.some((event) => "ret" in event && event.ret === 99));
+});
+
+test("the same program gives the same events twice, whatever ran between", async () => {
+  const emulator = new Emulator("debug");
+  const events = async (index: number) =>
+    JSON.stringify((await emulator.run(program(6, index))).events, (_key, value) =>
+      typeof value === "bigint" ? `${value}` : value,
+    );
+  const first: number[] = [];
+  for (let index = 0; index < 20; index++) first.push(fnv1a32(new TextEncoder().encode(await events(index))));
+  for (let index = 19; index >= 0; index--)
+    assert.equal(fnv1a32(new TextEncoder().encode(await events(index))), first[index], `program ${index}`);
+});
