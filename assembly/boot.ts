@@ -1,14 +1,14 @@
 // Boot: lays the pools out in zeroed memory, installs the hooks that let lower layers call upper ones, creates task 1 with
 // its three standard descriptors, and the first network namespace with its `lo`.
 import {
-  ASYNC_MAX, ASYNC_SIZE, CHUNK_BASE, CTX_MAX, CTX_SIZE, DEV_MAX, DEV_SIZE, FILE_MAX, FILE_SIZE, NODE_MAX, NODE_SIZE, OVERFLOW_MAX, OVERFLOW_SIZE,
+  ASYNC_MAX, ASYNC_SIZE, CHUNK_BASE, CTX_MAX, CTX_SIZE, DEV_MAX, DEV_SIZE, FILE_MAX, FILE_SIZE, KBUF_MAX, KBUF_SIZE, NODE_MAX, NODE_SIZE, OVERFLOW_MAX, OVERFLOW_SIZE,
   POOLS_BASE, REQ_MAX, REQ_SIZE, SHINFO_MAX, SHINFO_SIZE, SKB_MAX, SKB_SIZE, SMALL_MAX, SMALL_SIZE, SOCK_MAX, SOCK_SIZE, TASK_MAX, TASK_SIZE,
   TIMER_MAX, TIMER_SIZE,
 } from "./abi/layout";
 import { BUG_POOL_RANGE } from "./abi/bug";
 import { bugOn } from "./lib/bug";
 import {
-  POOL_ASYNC, POOL_CTX, POOL_DEV, POOL_FILE, POOL_NODE, POOL_OVERFLOW, POOL_REQ, POOL_SHINFO, POOL_SKB, POOL_SMALL, POOL_SOCK, POOL_TASK, POOL_TIMER,
+  POOL_ASYNC, POOL_CTX, POOL_DEV, POOL_FILE, POOL_KBUF, POOL_NODE, POOL_OVERFLOW, POOL_REQ, POOL_SHINFO, POOL_SKB, POOL_SMALL, POOL_SOCK, POOL_TASK, POOL_TIMER,
   poolInit,
 } from "./lib/pool";
 import { rngInit } from "./lib/rng";
@@ -39,6 +39,7 @@ export function bootMachine(seed: u32): void {
   at = poolInit(POOL_NODE, at, NODE_SIZE, NODE_MAX);
   at = poolInit(POOL_SMALL, at, SMALL_SIZE, SMALL_MAX);
   at = poolInit(POOL_OVERFLOW, at, OVERFLOW_SIZE, OVERFLOW_MAX);
+  at = poolInit(POOL_KBUF, at, KBUF_SIZE, KBUF_MAX);
   bugOn(at > (CHUNK_BASE as usize), BUG_POOL_RANGE, at, CHUNK_BASE);
   rngInit(seed as u64);
   traceInit();

@@ -4,6 +4,7 @@ export const ENOENT: i32 = 2;
 export const EINTR: i32 = 4;
 export const EIO: i32 = 5;
 export const ENXIO: i32 = 6;
+export const E2BIG: i32 = 7;
 export const EBADF: i32 = 9;
 export const EAGAIN: i32 = 11;
 export const ENOMEM: i32 = 12;

@@ -52,12 +52,14 @@ export const SMALL_SIZE: u32 = 64; // wait entries, poll entries, routes, neighb
 export const SMALL_MAX: u32 = 65536;
 export const OVERFLOW_SIZE: u32 = 48; // CQEs that found no room
 export const OVERFLOW_MAX: u32 = 65536;
+export const KBUF_SIZE: u32 = 24; // buffers of PROVIDE_BUFFERS
+export const KBUF_MAX: u32 = 81920;
 
 // Kernel data: chunks of 32 KiB (a compound page of order 3), cut into page fragments.
-export const CHUNK_BASE: u32 = 0x6f00000; // 111 MiB
+export const CHUNK_BASE: u32 = 0x7100000; // 113 MiB
 export const CHUNK_SIZE: u32 = 32768;
 export const CHUNK_SHIFT: u32 = 15;
-export const CHUNK_MAX: u32 = 2592;
+export const CHUNK_MAX: u32 = 2528;
 
 // User region. mmap() places rings, SQEs and buffers here; pointers below are EFAULT.
 export const USER_BASE: u32 = 0xc000000; // 192 MiB

@@ -86,6 +86,35 @@ export const RING_OFF_CQ_FLAGS: u32 = 40; // user writes
 export const RING_OFF_CQ_OVERFLOW: u32 = 44;
 export const RING_OFF_CQES: u32 = 64; // the SQ array follows the CQEs, rounded up to 64
 
+// struct io_uring_buf_reg, 40 bytes: IORING_(UN)REGISTER_PBUF_RING
+export const BUF_REG_OFF_RING_ADDR: u32 = 0; // u64
+export const BUF_REG_OFF_RING_ENTRIES: u32 = 8; // u32
+export const BUF_REG_OFF_BGID: u32 = 12; // u16
+export const BUF_REG_OFF_FLAGS: u32 = 14; // u16
+export const BUF_REG_OFF_RESV: u32 = 16; // u64[3], must be 0
+export const BUF_REG_SIZE: u32 = 40;
+export const IOU_PBUF_RING_MMAP: u32 = 1;
+export const IOU_PBUF_RING_INC: u32 = 2;
+
+// struct io_uring_buf, 16 bytes: an entry of a buffer ring. The tail of the ring lies in the first one's last field.
+export const BUF_OFF_ADDR: u32 = 0; // u64
+export const BUF_OFF_LEN: u32 = 8; // u32
+export const BUF_OFF_BID: u32 = 12; // u16
+export const BUF_SHIFT: u32 = 4;
+export const BUF_RING_OFF_TAIL: u32 = 14; // u16, user writes
+
+// struct io_uring_buf_status, 40 bytes: IORING_REGISTER_PBUF_STATUS
+export const BUF_STATUS_OFF_HEAD: u32 = 4; // u32, out
+export const BUF_STATUS_OFF_RESV: u32 = 8; // u32[8], must be 0
+export const BUF_STATUS_SIZE: u32 = 40;
+
+// struct io_uring_recvmsg_out, 16 bytes: what RECVMSG multishot writes in front of name, control data and payload
+export const RECVMSG_OUT_NAMELEN: u32 = 0;
+export const RECVMSG_OUT_CONTROLLEN: u32 = 4;
+export const RECVMSG_OUT_PAYLOADLEN: u32 = 8;
+export const RECVMSG_OUT_FLAGS: u32 = 12;
+export const RECVMSG_OUT_SIZE: u32 = 16;
+
 // mmap() offsets of a ring fd
 export const IORING_OFF_SQ_RING: u32 = 0;
 export const IORING_OFF_CQ_RING: u32 = 0x8000000;

@@ -2,7 +2,7 @@
 import { NOT_MODELLED_REGISTER } from "../abi/not_modelled";
 import { EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP, EEXIST } from "../abi/errno";
 import {
-  IORING_OP_LAST, IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PROBE,
+  IORING_OP_LAST, IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PBUF_RING, IORING_REGISTER_PBUF_STATUS, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
@@ -10,6 +10,7 @@ import { notModelled } from "../lib/not_modelled";
 import { PROT_WRITE, userSpan } from "../mm/vma";
 import { current } from "../kernel/task";
 import { FILE_RING, fdFile } from "../fs/file";
+import { pbufStatus, registerPbufRing, unregisterPbufRing } from "./kbuf_ops";
 import { registerBuffers, registerFiles, unregisterBuffers, unregisterFiles } from "./rsrc";
 import { RingCtx } from "./types";
 
@@ -27,6 +28,9 @@ export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
     case IORING_UNREGISTER_FILES: return arg || nr ? -EINVAL : unregisterFiles(ctx);
     case IORING_REGISTER_ENABLE_RINGS: return arg || nr ? -EINVAL : enableRings(ctx);
     case IORING_REGISTER_PROBE: return !arg || nr > 256 ? -EINVAL : probe(arg, nr);
+    case IORING_REGISTER_PBUF_RING: return !arg || nr != 1 ? -EINVAL : registerPbufRing(ctx, arg);
+    case IORING_UNREGISTER_PBUF_RING: return !arg || nr != 1 ? -EINVAL : unregisterPbufRing(ctx, arg);
+    case IORING_REGISTER_PBUF_STATUS: return !arg || nr != 1 ? -EINVAL : pbufStatus(ctx, arg);
     default:
       return notModelled(NOT_MODELLED_REGISTER | opcode);
   }

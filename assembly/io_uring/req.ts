@@ -14,6 +14,7 @@ import { File, fputLater } from "../fs/file";
 import { WaitEntry } from "../kernel/wait";
 import { canFillFast, cqCommit, fillCqe, fillCqesFast, postCqeNoOverflow } from "./cq";
 import { queueDeferred } from "./drain";
+import { BufGroup, dropKbuf, putKbuf } from "./kbuf";
 import { opCleanup, opFail } from "./opdef";
 import { ringPut } from "./ring";
 import { nodePut } from "./rsrc_node";
@@ -21,7 +22,7 @@ import { queueNext } from "./submit";
 import { flushTimeouts, disarmLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  REQ_F_ARM_LTIMEOUT, REQ_F_CQE_SKIP, REQ_F_FAIL, REQ_F_HARDLINK, REQ_F_ASYNC_DATA, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP,
+  REQ_F_BUFFER_RING, REQ_F_BUFFER_SELECTED, REQ_F_ARM_LTIMEOUT, REQ_F_CQE_SKIP, REQ_F_FAIL, REQ_F_HARDLINK, REQ_F_ASYNC_DATA, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP,
   REQ_F_REFCOUNT,
   REQ_F_SKIP_LINK_CQES, REQ_LINK_FLAGS, Req, RingCtx, complList, reqListAdd, setFail, setRes,
 } from "./types";
@@ -91,7 +92,7 @@ export function taskComplete(req: Req): void { completeDefer(req); }
 /** Fails with `res` in the submitter's context; the opcode's fail hook may amend the CQE. */
 export function deferFailed(req: Req, res: i32): void {
   setFail(req);
-  setRes(req, res, 0);
+  setRes(req, res, req.flags & (REQ_F_BUFFER_SELECTED | REQ_F_BUFFER_RING) ? putKbuf(req, res, nil<BufGroup>()) : 0);
   opFail(req);
   completeDefer(req);
 }
@@ -144,6 +145,7 @@ function freeCompleted(req: Req): void {
   if (req.flags & REQ_F_REFCOUNT && --req.refs) return;
   if (req.flags & (REQ_LINK_FLAGS | REQ_F_ARM_LTIMEOUT)) queueNext(req);
   if (req.flags & REQ_F_NEED_CLEANUP) opCleanup(req);
+  if (req.flags & REQ_F_BUFFER_SELECTED) dropKbuf(req);
   reqFree(req);
 }
 

@@ -22,6 +22,7 @@ import { FILE_RING, File, fdInstall, fileNew, fput } from "../fs/file";
 import { cancelAll } from "./cancel";
 import { cqEventsUser, overflowDiscard } from "./cq";
 import { drainTake } from "./drain";
+import { destroyBufGroups } from "./kbuf_ops";
 import { deferFailed, freeReqCache, submitFlushCompletions } from "./req";
 import { allocRingMemory, freeRingMemory, writeParams } from "./ring_mem";
 import { unregisterBuffers, unregisterFiles } from "./rsrc";
@@ -181,6 +182,7 @@ function ringFree(ctx: RingCtx): void {
   freeReqCache(ctx);
   unregisterBuffers(ctx);
   unregisterFiles(ctx);
+  destroyBufGroups(ctx);
   timerFree(changetype<Timer>(ctx.exit_timer));
   freeRingMemory(ctx);
   if (ctx.prev) ctx.prev.next = ctx.next;

@@ -6,7 +6,7 @@ import { PAGE_SHIFT, PAGE_SIZE } from "../abi/layout";
 import { EINVAL, ENOMEM } from "../abi/errno";
 import {
   CQOFF_OFF_CQES, CQOFF_OFF_FLAGS, CQOFF_OFF_HEAD, CQOFF_OFF_OVERFLOW, CQOFF_OFF_RING_ENTRIES, CQOFF_OFF_RING_MASK, CQOFF_OFF_TAIL,
-  IORING_OFF_CQ_RING, IORING_OFF_MMAP_MASK, IORING_OFF_SQES, IORING_OFF_SQ_RING, IORING_SETUP_NO_SQARRAY, PARAMS_OFF_CQ_ENTRIES, PARAMS_OFF_CQ_OFF,
+  IORING_OFF_CQ_RING, IORING_OFF_MMAP_MASK, IORING_OFF_PBUF_RING, IORING_OFF_SQES, IORING_OFF_SQ_RING, IORING_SETUP_NO_SQARRAY, PARAMS_OFF_CQ_ENTRIES, PARAMS_OFF_CQ_OFF,
   PARAMS_OFF_FEATURES, PARAMS_OFF_SQ_ENTRIES, PARAMS_OFF_SQ_OFF, RING_OFF_CQES, RING_OFF_CQ_FLAGS, RING_OFF_CQ_HEAD, RING_OFF_CQ_OVERFLOW,
   RING_OFF_CQ_RING_ENTRIES, RING_OFF_CQ_RING_MASK, RING_OFF_CQ_TAIL, RING_OFF_SQ_DROPPED, RING_OFF_SQ_FLAGS, RING_OFF_SQ_HEAD,
   RING_OFF_SQ_RING_ENTRIES, RING_OFF_SQ_RING_MASK, RING_OFF_SQ_TAIL, SQOFF_OFF_ARRAY, SQOFF_OFF_DROPPED, SQOFF_OFF_FLAGS, SQOFF_OFF_HEAD,
@@ -16,6 +16,7 @@ import { getPage, putPage } from "../mm/page";
 import { PROT_READ, PROT_WRITE, vmMap, vmRestore, vmUnmap } from "../mm/vma";
 import { accountMem, current, unaccountMem } from "../kernel/task";
 import { FILE_RING, File } from "../fs/file";
+import { pbufMmap } from "./kbuf_ops";
 import { RingCtx } from "./types";
 
 const FEATURES: u32 = 0x3ffff;
@@ -85,7 +86,8 @@ export function ringMmap(f: File, offset: u32, len: u32): i32 {
     case IORING_OFF_SQ_RING:
     case IORING_OFF_CQ_RING: at = ctx.rings; room = ctx.rings_len; break;
     case IORING_OFF_SQES: at = ctx.sqes; room = ctx.sqes_len; break;
-    default: return -EINVAL;
+    case IORING_OFF_PBUF_RING: return pbufMmap(ctx, offset, len);
+    default: return -ENOMEM;
   }
   if (!len || len > room) return -EINVAL;
   vmRestore(at, room as usize, PROT_READ | PROT_WRITE);

@@ -63,6 +63,8 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   // registered resources
   buf_table: usize; // u32 node per slot, kernel chunk(s)
   buf_nr: u32;
+  buf_groups: u64; // provided buffers: 16 chains of BufGroup by bgid (kbuf.ts)
+  buf_groups1: u64; buf_groups2: u64; buf_groups3: u64; buf_groups4: u64; buf_groups5: u64; buf_groups6: u64; buf_groups7: u64;
   file_table: usize;
   file_nr: u32;
   // accounting
@@ -111,9 +113,14 @@ export const REQ_F_POSTED: u32 = 0x20000; // its CQE was posted (debug check I1)
 export const REQ_F_IOWQ: u32 = 0x40000; // a worker has started it and sleeps
 export const REQ_F_CANCELLED: u32 = 0x80000; // a signal interrupts the worker that sleeps in it
 export const REQ_F_ASYNC_DATA: u32 = 0x100000; // async_data is set
+export const REQ_F_BUFFER_SELECTED: u32 = 0x200000; // holds a legacy buffer: kbuf is a KBuf
+export const REQ_F_BUFFER_RING: u32 = 0x400000; // holds a buffer of a ring: kbuf is its bid
+export const REQ_F_BUFFERS_COMMIT: u32 = 0x800000; // and the ring's head has not moved yet
+export const REQ_F_BL_EMPTY: u32 = 0x1000000; // took the last buffer of its group
 export const REQ_LINK_FLAGS: u32 = 0xc;
 /** Freeing such a request is more than recycling it: references, links, cleanup, holds. */
-export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA;
+export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA
+  | REQ_F_BUFFER_SELECTED;
 
 @unmanaged @final export class Req {
   // First cache line: all that a request touches that completes at once.
@@ -144,6 +151,7 @@ export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_C
   poll_mask: u32; // events of the wake-up, 0 = look at the file
   cancel_next: Req;
   cancel_prev: Req;
+  kbuf: u32; // provided buffer held, see REQ_F_BUFFER_SELECTED and REQ_F_BUFFER_RING
   big0: u32; // Timer of a timeout
   // operation state: see net.ts, timeout.ts, ...
   done_io: u32;

@@ -24,6 +24,7 @@ export const POOL_DEV: u32 = 9;
 export const POOL_NODE: u32 = 10;
 export const POOL_SMALL: u32 = 11;
 export const POOL_OVERFLOW: u32 = 12;
+export const POOL_KBUF: u32 = 13;
 
 @inline function desc(pool: u32): usize { return POOL_DESC_BASE + ((pool as usize) << 5); }
 

@@ -84,6 +84,8 @@ export const SCRATCH_FRAGS: usize = 0x11000; // frag list being replaced (net/sk
 export const SCRATCH_IOV: usize = 0x11100; // struct iovec (io_uring/rsrc.ts)
 export const SCRATCH_SEND_MSG: usize = 0x11280; // MsgHdr of the send being issued (io_uring/net.ts)
 export const SCRATCH_TIMESPEC: usize = 0x11300; // io_uring/timeout.ts
+export const SCRATCH_BUF_SEL: usize = 0x11320; // BufSel (io_uring/kbuf.ts), 16 bytes
+export const SCRATCH_BUF_REG: usize = 0x11340; // struct io_uring_buf_reg (io_uring/kbuf_ops.ts), 40 bytes
 export const SCRATCH_PARAMS: usize = 0x13b00; // struct io_uring_params (io_uring/ring.ts), 120 bytes
 export const SCRATCH_GETEVENTS: usize = 0x13b80; // struct io_uring_getevents_arg (io_uring/enter.ts)
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
