@@ -83,7 +83,7 @@ function almostKernel(emulator: Emulator, wrong: (line: string) => boolean): Ask
 test("a planted difference is found, shrunk and written down", async () => {
   const emulator = new Emulator("release");
   const ops = await modelledOps(emulator);
-  assert.ok(ops.has(47) && !ops.has(22));
+  assert.ok(ops.has(47) && !ops.has(28)); // OPENAT2 has no files to open
   const judge = new Judge(
     emulator,
     almostKernel(emulator, (line) => line.startsWith("submitwait")),
