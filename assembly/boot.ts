@@ -16,7 +16,7 @@ import { S_CURRENT, S_HOOK_TASK_WORK, S_TASK1 } from "./lib/state";
 import { traceInit } from "./lib/trace";
 import { vmInit } from "./mm/vma";
 import { taskCreate } from "./kernel/task";
-import { FILE_MEM, fdInstall, fileNew } from "./fs/file";
+import { FILE_NULL, fdInstall, fileNew } from "./fs/file";
 import { nullRw } from "./fs/memfile";
 import { opdefInit } from "./io_uring/opdef";
 import { runTaskWork } from "./io_uring/tw";
@@ -48,7 +48,7 @@ export function bootMachine(seed: u32): void {
   store<u32>(S_TASK1, changetype<usize>(task) as u32);
   store<u32>(S_CURRENT, changetype<usize>(task) as u32);
   for (let fd = 0; fd < 3; fd++) {
-    const f = fileNew(FILE_MEM, 0, 0, 0, 0);
+    const f = fileNew(FILE_NULL, 0, 0, 0, 0);
     f.rw = nullRw.index;
     fdInstall(task, f);
   }

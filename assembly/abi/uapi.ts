@@ -25,6 +25,11 @@ export const SQE_OFF_ADDR_LEN: u32 = 44; // u16, same place as the low half of f
 export const SQE_OFF_PAD3: u32 = 46; // u16, __pad3[0]
 export const SQE_OFF_ADDR3: u32 = 48; // u64
 export const SQE_OFF_PAD2: u32 = 56; // u64, __pad2[0]
+export const SQE_OFF_CMD_OP: u32 = 8; // u32 of URING_CMD, same place as off; a u32 of padding follows
+export const SQE_OFF_LEVEL: u32 = 16; // u32 of a socket command, same place as addr
+export const SQE_OFF_OPTNAME: u32 = 20; // u32
+export const SQE_OFF_OPTLEN: u32 = 44; // u32, same place as file_index
+export const SQE_OFF_OPTVAL: u32 = 48; // u64, same place as addr3
 export const SQE_SIZE: u32 = 64;
 export const SQE128_SIZE: u32 = 128;
 
@@ -240,6 +245,41 @@ export const IORING_ACCEPT_DONTWAIT: u32 = 0x2;
 export const IORING_ACCEPT_POLL_FIRST: u32 = 0x4;
 export const IORING_FILE_INDEX_ALLOC: u32 = 0xffffffff;
 export const SPLICE_F_FD_IN_FIXED: u32 = 0x80000000;
+
+// Other flags of sqe fields: NOP (at 28), FSYNC (at 28), MSG_RING (addr, and flags at 28), FIXED_FD_INSTALL, URING_CMD
+export const IORING_NOP_INJECT_RESULT: u32 = 0x1;
+export const IORING_NOP_FILE: u32 = 0x2;
+export const IORING_NOP_FIXED_FILE: u32 = 0x4;
+export const IORING_NOP_FIXED_BUFFER: u32 = 0x8;
+export const IORING_NOP_TW: u32 = 0x10;
+export const IORING_NOP_CQE32: u32 = 0x20;
+export const IORING_FSYNC_DATASYNC: u32 = 0x1;
+export const IORING_MSG_DATA: u32 = 0;
+export const IORING_MSG_SEND_FD: u32 = 1;
+export const IORING_MSG_RING_CQE_SKIP: u32 = 0x1;
+export const IORING_MSG_RING_FLAGS_PASS: u32 = 0x2;
+export const IORING_FIXED_FD_NO_CLOEXEC: u32 = 0x1;
+export const IORING_URING_CMD_FIXED: u32 = 0x1;
+export const IORING_URING_CMD_MULTISHOT: u32 = 0x2;
+export const SOCKET_URING_OP_SIOCINQ: u32 = 0;
+export const SOCKET_URING_OP_SIOCOUTQ: u32 = 1;
+export const SOCKET_URING_OP_GETSOCKOPT: u32 = 2;
+export const SOCKET_URING_OP_SETSOCKOPT: u32 = 3;
+export const SOCKET_URING_OP_TX_TIMESTAMP: u32 = 4;
+
+// Flags of register opcodes
+export const IORING_REGISTER_FILES_SKIP: i32 = -2;
+export const IORING_REGISTER_SRC_REGISTERED: u32 = 0x1; // CLONE_BUFFERS
+export const IORING_REGISTER_DST_REPLACE: u32 = 0x2;
+export const IOU_PBUF_RING_MMAP: u32 = 0x1;
+export const IOU_PBUF_RING_INC: u32 = 0x2;
+export const IORING_MEM_REGION_TYPE_USER: u32 = 0x1;
+export const IORING_MEM_REGION_REG_WAIT_ARG: u32 = 0x1;
+export const IORING_REG_WAIT_TS: u32 = 0x1;
+export const IORING_RESTRICTION_REGISTER_OP: u32 = 0;
+export const IORING_RESTRICTION_SQE_OP: u32 = 1;
+export const IORING_RESTRICTION_SQE_FLAGS_ALLOWED: u32 = 2;
+export const IORING_RESTRICTION_SQE_FLAGS_REQUIRED: u32 = 3;
 
 // io_uring_register() opcodes
 export const IORING_REGISTER_BUFFERS: u32 = 0;

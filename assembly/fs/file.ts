@@ -16,6 +16,7 @@ export const FILE_PIPE: u32 = 3;
 export const FILE_MEM: u32 = 4;
 export const FILE_EVENTFD: u32 = 5;
 export const FILE_EPOLL: u32 = 6;
+export const FILE_NULL: u32 = 9; // /dev/null, the standard descriptors
 
 export const O_NONBLOCK: u32 = 0x800;
 export const O_APPEND: u32 = 0x400;

@@ -13,11 +13,21 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { constants, homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseJson } from "../program/events.ts";
+import { namesHeader } from "./names_header.ts";
 
 /** One observation. `step` is the line of the program, counted from 1. */
 export interface KernelEvent {
@@ -54,22 +64,34 @@ export function findKernelFolder(): string {
 }
 
 /**
- * Compiles one C file and returns the path of the program. Quiet; throws with the compiler's output.
+ * Compiles one C file, with a header that it includes, and returns the path of the program. Quiet; throws with the compiler's output.
  * Two processes may compile the same file at once: the rename makes either result the right one.
  */
-export function compile(source: string, name: string): string {
-  const hash = createHash("sha256").update(readFileSync(source)).digest("hex");
+export function compile(source: string, name: string, header?: { name: string; text: string }): string {
+  const hash = createHash("sha256")
+    .update(readFileSync(source))
+    .update(header?.text ?? "")
+    .digest("hex");
   const folder = cacheFolder(hash);
   const program = join(folder, name);
   if (existsSync(program)) return program;
   const partial = `${program}.${process.pid}.partial`;
-  const cc = spawnSync("cc", ["-O2", "-o", partial, source], { encoding: "utf8" });
+  if (header !== undefined) {
+    writeFileSync(`${partial}.h`, header.text);
+    renameSync(`${partial}.h`, join(folder, header.name));
+  }
+  const cc = spawnSync("cc", ["-O2", `-I${folder}`, "-o", partial, source], { encoding: "utf8" });
   if (cc.error || cc.status !== 0) {
     rmSync(partial, { force: true });
     throw new Error(`cc cannot compile ${source}: ${cc.error?.message ?? cc.stderr.trim()}`);
   }
   renameSync(partial, program);
   return program;
+}
+
+/** The program that runs programs. */
+export function compileHarness(folder: string = findKernelFolder()): string {
+  return compile(join(folder, "zcoracle.c"), "zcoracle", { name: "names.h", text: namesHeader() });
 }
 
 // What is found here is executed as root, so a folder somebody else made is not used.
@@ -215,7 +237,7 @@ export class KernelRunner {
 
   constructor(net: KernelNet) {
     this.net = net;
-    this.harness = compile(join(net.folder, "zcoracle.c"), "zcoracle");
+    this.harness = compileHarness(net.folder);
   }
 
   /** Blocks until the program has ended. Exit 2: the program is not valid, stderr names the line. */

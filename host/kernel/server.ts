@@ -4,9 +4,8 @@
 // Each server has a pair of namespaces of its own: programs that run at the same time share no device, no port and no
 // packet tap.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { join } from "node:path";
 import { parseJson } from "../program/events.ts";
-import { compile, type KernelEvent, KernelNet, type KernelRun } from "./harness.ts";
+import { compileHarness, type KernelEvent, KernelNet, type KernelRun } from "./harness.ts";
 
 export interface ServedRun extends KernelRun {
   /** Wall time of the program's process, microseconds. */
@@ -42,7 +41,7 @@ export class KernelServer implements Disposable {
 
   constructor(folder?: string) {
     this.net = new KernelNet(folder);
-    const harness = compile(join(this.net.folder, "zcoracle.c"), "zcoracle");
+    const harness = compileHarness(this.net.folder);
     this.#child = spawn("ip", ["netns", "exec", this.net.nsA, harness, "--serve"], { env: this.net.env });
     this.#child.stdout.on("data", (bytes: Buffer) => this.#receive(bytes));
     this.#child.stdin.on("error", () => {}); // the exit says it

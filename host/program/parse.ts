@@ -5,8 +5,19 @@
 import { DEVICE_PEERS, type DeviceName } from "../net/standard.ts";
 import { parseNicKnobs } from "./parse_nic.ts";
 import { parseMsg, parseSqe } from "./parse_sqe.ts";
-import { type FdRef, PAIR_KINDS, type Program, SOCKET_KINDS, SOCKOPTS, type StepBody, type StepOp } from "./steps.ts";
-import { Words } from "./words.ts";
+import { parseGet, parseHash, parseMap, parsePut } from "./parse_memory.ts";
+import { parseEnter, parseReg, parseSetup, parseSys } from "./parse_calls.ts";
+import {
+  type Arg,
+  type FdRef,
+  PAIR_KINDS,
+  type Program,
+  SOCKET_KINDS,
+  SOCKOPTS,
+  type StepBody,
+  type StepOp,
+} from "./steps.ts";
+import { parseFlags, Words } from "./words.ts";
 
 const LINE_MAX = 4094;
 const WORDS_MAX = 64;
@@ -21,10 +32,43 @@ export class Names {
   readonly fds = new Set<string>();
   readonly bufs = new Set<string>();
   readonly msgs = new Set<string>();
+  /** The ring that `setup` sets up next. */
+  ring = "0";
 
+  /** A name, @NAME, or a number. */
   fd(words: Words, word = words.word("a socket, file or pipe")): FdRef {
-    if (this.fds.has(word) || /^-?\d+$/.test(word)) return word;
-    return words.expected("a socket, file or pipe made above, or a number", word);
+    if (this.fds.has(word)) return word;
+    if (word.startsWith("@") && this.fds.has(word.slice(1))) return word.slice(1);
+    const number = parseFlags(word);
+    if (number === undefined) words.expected("a socket, file or pipe made above, or a number", word);
+    return String(BigInt.asIntN(32, number));
+  }
+
+  /** An ARG: a number, names joined by |, @NAME, &BUF or &BUF+OFFSET. */
+  arg(words: Words, what: string, word = words.word(what)): Arg {
+    if (word.startsWith("@")) {
+      const name = word.slice(1);
+      return this.fds.has(name) ? { fd: name } : words.expected("@ and a descriptor made above", word);
+    }
+    if (!word.startsWith("&")) return words.flags64(what, word);
+    const [name, offset, more] = word.slice(1).split("+");
+    if (more !== undefined || !this.memory.has(name)) words.expected("& and a buffer or message made above", word);
+    return { at: name, offset: offset === undefined ? 0 : words.size("an offset", offset) };
+  }
+
+  args(words: Words, what: string): Arg[] {
+    const args: Arg[] = [];
+    while (words.left > 0) args.push(this.arg(words, what));
+    return args;
+  }
+
+  /** What has an address: a buffer or a message. */
+  get memory(): ReadonlySet<string> {
+    return new Set([...this.bufs, ...this.msgs]);
+  }
+
+  area(words: Words, word = words.word("a buffer or message")): string {
+    return this.memory.has(word) ? word : words.expected("a buffer or message made above", word);
   }
 
   buf(words: Words, word = words.word("a buffer")): string {
@@ -41,6 +85,7 @@ type Parser = (words: Words, names: Names) => StepBody;
 function parsePair(words: Words, names: Names): StepBody {
   const a = words.newName("a name for the near socket");
   const b = words.newName("a name for the far socket");
+  if (a === b) words.expected("another name for the far socket", b);
   const kind = words.oneOf(PAIR_KINDS);
   const device = words.left > 0 ? words.oneOf(DEVICES) : "lo";
   const options = { sndbuf: 0, rcvbuf: 0, nodelay: 1 };
@@ -55,6 +100,7 @@ function parsePair(words: Words, names: Names): StepBody {
 function parsePipe(words: Words, names: Names): StepBody {
   const read = words.newName("a name for the read end");
   const write = words.newName("a name for the write end");
+  if (read === write) words.expected("another name for the write end", write);
   names.fds.add(read).add(write);
   return { op: "pipe", read, write };
 }
@@ -87,14 +133,13 @@ function named<Name extends "socket" | "file">(op: Name, parse: (words: Words, n
 /** An optional number at the end of a line. */
 const optional = (words: Words, what: string, otherwise: number) => (words.left > 0 ? words.int(what) : otherwise);
 
-const MS = "a number of milliseconds";
+const optionalMs = (words: Words, otherwise: number) => (words.left > 0 ? words.ms() : otherwise);
 
 const PARSERS: Record<StepOp, Parser> = {
-  setup: (words) => {
-    const entries = words.size("a number of entries");
-    const flags = words.left > 0 ? words.flags32("setup flags") : 0;
-    if (words.left === 0) return { op: "setup", entries, flags };
-    return { op: "setup", entries, flags, cqEntries: words.int("a number of CQ entries") };
+  setup: parseSetup,
+  use: (words, names) => {
+    names.ring = words.ringName();
+    return { op: "use", ring: names.ring };
   },
   pair: parsePair,
   socket: named("socket", (words, name) => ({ op: "socket", name, kind: words.oneOf(SOCKET_KINDS) })),
@@ -116,17 +161,24 @@ const PARSERS: Record<StepOp, Parser> = {
   submitwait: (words) => ({
     op: "submitwait",
     count: words.int("a number of CQEs to wait for"),
-    ms: optional(words, MS, 200),
+    ms: optionalMs(words, 200),
   }),
-  wait: (words) => ({ op: "wait", count: words.int("a number of CQEs to wait for"), ms: optional(words, MS, 200) }),
-  enter: (words) => ({
-    op: "enter",
-    toSubmit: words.flags32("to_submit"),
-    minComplete: words.flags32("min_complete"),
-    flags: words.flags32("enter flags"),
-  }),
+  wait: (words) => ({ op: "wait", count: words.int("a number of CQEs to wait for"), ms: optionalMs(words, 200) }),
+  enter: parseEnter,
+  reg: parseReg,
+  sys: parseSys,
+  fd: (words, names) => {
+    const name = words.newName("a name for the descriptor");
+    const value = names.arg(words, "a number");
+    names.fds.add(name);
+    return { op: "fd", name, value };
+  },
+  map: parseMap,
+  put: parsePut,
+  get: parseGet,
+  hash: parseHash,
   reap: (words) => ({ op: "reap", max: optional(words, "a number of CQEs", 1 << 20) }),
-  settle: (words) => ({ op: "settle", ms: optional(words, MS, 30) }),
+  settle: (words) => ({ op: "settle", ms: optionalMs(words, 30) }),
   ring: () => ({ op: "ring" }),
   ringmem: () => ({ op: "ringmem" }),
   regbuf: (words, names) => ({
@@ -158,12 +210,12 @@ const PARSERS: Record<StepOp, Parser> = {
   recvall: (words, names) => ({ op: "recvall", ...parseReceive(words, names, 60) }),
   drainrx: (words, names) => {
     const fd = names.fd(words);
-    const ms = optional(words, MS, 40);
+    const ms = optionalMs(words, 40);
     const limit = words.left > 0 ? words.size("a number of bytes") : undefined;
     const count = words.rest().length > 0;
     return { op: "drainrx", fd, ms, count, ...(limit === undefined ? {} : { limit }) };
   },
-  errq: (words, names) => ({ op: "errq", fd: names.fd(words), ms: optional(words, MS, 20) }),
+  errq: (words, names) => ({ op: "errq", fd: names.fd(words), ms: optionalMs(words, 20) }),
   sockopt: (words, names) => ({
     op: "sockopt",
     fd: names.fd(words),
@@ -175,14 +227,14 @@ const PARSERS: Record<StepOp, Parser> = {
   close: (words, names) => ({ op: "close", fd: names.fd(words) }),
   rlimit_memlock: (words) => ({ op: "rlimit_memlock", bytes: words.size("a number of bytes") }),
   setuid: (words) => ({ op: "setuid", uid: words.int("a user id") }),
-  msleep: (words) => ({ op: "msleep", ms: words.int(MS) }),
+  msleep: (words) => ({ op: "msleep", ms: words.ms() }),
   // Only the first word is the text: the rest of the line is ignored.
   say: (words) => ({ op: "say", text: words.rest()[0] ?? "" }),
   nic: (words) => ({ op: "nic", knobs: parseNicKnobs(words) }),
 };
 
 function parseReceive(words: Words, names: Names, ms: number): { fd: FdRef; length: number; ms: number } {
-  return { fd: names.fd(words), length: words.size("a number of bytes"), ms: optional(words, MS, ms) };
+  return { fd: names.fd(words), length: words.size("a number of bytes"), ms: optionalMs(words, ms) };
 }
 
 function parserOf(words: Words): Parser {

@@ -45,7 +45,10 @@ function parseKnob(words: Words, knobs: NicKnobs): void {
     if (value === "" || !(share >= 0 && share <= 1)) words.expected(`a share from 0 to 1 for ${key}`, value);
     knobs[key] = share;
   } else if (isOneOf(LISTS, key)) {
-    knobs[key] = value.split(",").map((part) => words.size(`frame numbers for ${key}`, part));
+    knobs[key] = value.split(",").map((part) => {
+      const frame = words.size(`frame numbers for ${key}`, part);
+      return frame > 0 ? frame : words.expected(`frame numbers from 1 for ${key}`, part);
+    });
   } else if (isOneOf(SWITCHES, key)) {
     if (value !== "0" && value !== "1") words.expected(`0 or 1 for ${key}`, value);
     knobs[key] = value === "1";

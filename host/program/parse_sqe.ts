@@ -1,33 +1,10 @@
 // The two lines with KEY=VALUE settings that fill a struct: `sqe` and `msg`. The settings apply in the order in which
 // they are written (`len` after `buf` wins), so they stay a list.
-import * as uapi from "../../assembly/abi/uapi.ts";
+import { MSG_CONTROL_SIZE, MSG_IOV_MAX } from "./context.ts";
 import type { Names } from "./parse.ts";
-import type { MsgSetting, SqeNumberKey, SqeSetting, StepBody } from "./steps.ts";
+import type { MsgSetting, SqeNumberKey, SqeRawKey, SqeSetting, StepBody } from "./steps.ts";
+import { SQE_OPS } from "./vocabulary.ts";
 import { parseFlags, type Words } from "./words.ts";
-
-/** Operations by the name that a program uses. */
-export const SQE_OPS: Record<string, number> = {
-  nop: uapi.IORING_OP_NOP,
-  readv: uapi.IORING_OP_READV,
-  read_fixed: uapi.IORING_OP_READ_FIXED,
-  poll_add: uapi.IORING_OP_POLL_ADD,
-  sendmsg: uapi.IORING_OP_SENDMSG,
-  recvmsg: uapi.IORING_OP_RECVMSG,
-  timeout: uapi.IORING_OP_TIMEOUT,
-  accept: uapi.IORING_OP_ACCEPT,
-  cancel: uapi.IORING_OP_ASYNC_CANCEL,
-  link_timeout: uapi.IORING_OP_LINK_TIMEOUT,
-  connect: uapi.IORING_OP_CONNECT,
-  close: uapi.IORING_OP_CLOSE,
-  write: uapi.IORING_OP_WRITE,
-  send: uapi.IORING_OP_SEND,
-  recv: uapi.IORING_OP_RECV,
-  splice: uapi.IORING_OP_SPLICE,
-  shutdown: uapi.IORING_OP_SHUTDOWN,
-  socket: uapi.IORING_OP_SOCKET,
-  send_zc: uapi.IORING_OP_SEND_ZC,
-  sendmsg_zc: uapi.IORING_OP_SENDMSG_ZC,
-};
 
 const NUMBER_KEYS: readonly SqeNumberKey[] = [
   "addr",
@@ -43,24 +20,34 @@ const NUMBER_KEYS: readonly SqeNumberKey[] = [
   "addr3",
   "pad2",
   "personality",
+  "addr2",
+  "file_index",
+  "splice_fd_in",
+  "splice_off_in",
+  "cmd_op",
+  "bgid",
+  "level",
+  "optname",
+  "optlen",
+  "optval",
 ];
+const RAW_KEY = /^(u8|u16|u32|u64)\.(\d{1,3})$/;
+const SQE_BYTES_MAX = 128;
 const SQE_KEYS = ["fd", "buf", "msg", "iov", "ts_ms", "dest", ...NUMBER_KEYS] as const;
 const MSG_KEYS = ["iov", "rep", "iovlen", "control", "ctltype", "ctllevel", "ctllen", "flags", "dest"] as const;
-
-/** Segments that one message has room for. */
-export const MSG_IOV_MAX = 1100;
-const MSG_CONTROL_MAX = 256;
 
 function parseOpcode(words: Words): number {
   const word = words.word("an operation");
   if (Object.hasOwn(SQE_OPS, word)) return SQE_OPS[word];
   const number = parseFlags(word);
-  if (number === undefined) words.expected(`an operation (${Object.keys(SQE_OPS).join(", ")}) or its number`, word);
+  if (number === undefined) words.expected("an operation of docs/programs.md, or its number", word);
   return Number(number & 0xffn);
 }
 
 function parseSqeSetting(words: Words, names: Names): SqeSetting {
   const [key, value] = words.pair(`KEY=VALUE with one of ${SQE_KEYS.join(", ")}`);
+  const raw = RAW_KEY.exec(key);
+  if (raw !== null) return parseRaw(words, names, raw, value);
   switch (words.oneOf(SQE_KEYS, key)) {
     case "fd":
       return { key: "fd", fd: names.fd(words, value) };
@@ -79,8 +66,15 @@ function parseSqeSetting(words: Words, names: Names): SqeSetting {
     case "dest":
       return { key: "dest", dest: words.destination(value) };
     default:
-      return { key: key as SqeNumberKey, value: words.flags64(`a value for ${key}`, value) };
+      return { key: key as SqeNumberKey, value: names.arg(words, `a value for ${key}`, value) };
   }
+}
+
+function parseRaw(words: Words, names: Names, [word, type, offset]: RegExpExecArray, value: string): SqeSetting {
+  const at = Number(offset);
+  if (at + Number(type.slice(1)) / 8 > SQE_BYTES_MAX)
+    words.expected(`an offset inside of ${SQE_BYTES_MAX} bytes`, word);
+  return { key: type as SqeRawKey, at, value: names.arg(words, `a value for ${word}`, value) };
 }
 
 export function parseSqe(words: Words, names: Names): StepBody {
@@ -119,8 +113,8 @@ function parseMsgSetting(words: Words, names: Names): MsgSetting {
       return { key: "rep", value: count };
     }
     case "control": {
-      const length = words.size(`a control length up to ${MSG_CONTROL_MAX}`, value);
-      if (length > MSG_CONTROL_MAX) words.expected(`a control length up to ${MSG_CONTROL_MAX}`, value);
+      const length = words.size(`a control length up to ${MSG_CONTROL_SIZE}`, value);
+      if (length > MSG_CONTROL_SIZE) words.expected(`a control length up to ${MSG_CONTROL_SIZE}`, value);
       return { key: "control", value: length };
     }
     case "iovlen":

@@ -7,10 +7,19 @@ import { readParams, ringBytes, writeParams } from "../liburing/setup.ts";
 import type { RingState, RunContext } from "./context.ts";
 import { type EventValue, fnv1a32 } from "./events.ts";
 import { fillSqe } from "./sqe_step.ts";
-import type { StepOf } from "./steps.ts";
+import type { SetupSetting, StepOf } from "./steps.ts";
 
 const ALL = 1 << 20;
 const SETTLE_MAX = 4096;
+
+const SETUP_FIELDS: Record<SetupSetting["key"], readonly [offset: number, bytes: number]> = {
+  idle: [uapi.PARAMS_OFF_SQ_THREAD_IDLE, 4],
+  cpu: [uapi.PARAMS_OFF_SQ_THREAD_CPU, 4],
+  wq_fd: [uapi.PARAMS_OFF_WQ_FD, 4],
+  resv: [uapi.PARAMS_OFF_RESV, 4],
+  sq_addr: [uapi.PARAMS_OFF_SQ_OFF + uapi.SQOFF_OFF_USER_ADDR, 8],
+  cq_addr: [uapi.PARAMS_OFF_CQ_OFF + uapi.CQOFF_OFF_USER_ADDR, 8],
+};
 
 /** setup(), mmap() of both parts. A ring set up before stays open, but the program has lost sight of it. */
 export function stepSetup(run: RunContext, step: StepOf<"setup">): void {
@@ -18,9 +27,16 @@ export function stepSetup(run: RunContext, step: StepOf<"setup">): void {
   const at = user.alloc(uapi.PARAMS_SIZE);
   const options = { flags: step.flags, ...(step.cqEntries === undefined ? {} : { cqEntries: step.cqEntries >>> 0 }) };
   writeParams(user, at, options);
-  run.ring = undefined;
+  for (const { key, value } of step.settings ?? []) {
+    const [offset, bytes] = SETUP_FIELDS[key];
+    user.setNumber(at + offset, bytes, run.arg(value));
+  }
+  const { slot } = run;
+  slot.ring = undefined;
+  slot.enterFlags = 0;
   const fd = run.call(`io_uring_setup with flags 0x${step.flags.toString(16)}`, sys.io_uring_setup(step.entries, at));
-  run.ringFd = fd < 0 ? -1 : fd;
+  slot.fd = fd < 0 ? -1 : fd;
+  run.setFd(`ring${slot.name}`, slot.fd);
   if (fd < 0) {
     run.outResult("setup", fd);
     return;
@@ -31,9 +47,22 @@ export function stepSetup(run: RunContext, step: StepOf<"setup">): void {
   const sqeSize = flags & uapi.IORING_SETUP_SQE128 ? uapi.SQE128_SIZE : uapi.SQE_SIZE;
   const cqeSize = flags & uapi.IORING_SETUP_CQE32 ? uapi.CQE32_SIZE : uapi.CQE_SIZE;
   const prot = PROT_READ | PROT_WRITE;
-  const rings = run.must("mmap of the ring", sys.mmap(ringBytes(params), prot, fd, uapi.IORING_OFF_SQ_RING));
-  const sqes = run.must("mmap of the SQEs", sys.mmap(sqeSize * sqEntries, prot, fd, uapi.IORING_OFF_SQES));
-  run.ring = { fd, params, sqeSize, cqeSize, rings, sqes, pending: 0, tail: 0, alive: true };
+  const map = (what: string, length: number, offset: number) =>
+    run.must(`mmap of the ${what}`, sys.mmap(length, prot, fd, offset));
+  if (flags & uapi.IORING_SETUP_REGISTERED_FD_ONLY) slot.enterFlags = uapi.IORING_ENTER_REGISTERED_RING;
+  // Without mappings the application has given its own memory.
+  const own = (flags & uapi.IORING_SETUP_NO_MMAP) !== 0;
+  const rings = own
+    ? user.getU32(at + uapi.PARAMS_OFF_CQ_OFF + uapi.CQOFF_OFF_USER_ADDR)
+    : map("ring", ringBytes(params), uapi.IORING_OFF_SQ_RING);
+  const sqes = own
+    ? user.getU32(at + uapi.PARAMS_OFF_SQ_OFF + uapi.SQOFF_OFF_USER_ADDR)
+    : map("SQEs", sqeSize * sqEntries, uapi.IORING_OFF_SQES);
+  slot.ring = { fd, params, sqeSize, cqeSize, rings, sqes, pending: 0, tail: 0, alive: true };
+}
+
+export function stepUse(run: RunContext, step: StepOf<"use">): void {
+  run.useRing(step.ring);
 }
 
 export function stepSqe(run: RunContext, step: StepOf<"sqe">): void {
@@ -59,7 +88,8 @@ export function stepSqe(run: RunContext, step: StepOf<"sqe">): void {
 }
 
 function enter(run: RunContext, toSubmit: number, minComplete: number, flags: number, arg = 0, argsz = 0): number {
-  const result = run.sys.io_uring_enter(run.ringFd, toSubmit >>> 0, minComplete >>> 0, flags, arg, argsz);
+  const { fd, enterFlags } = run.slot;
+  const result = run.sys.io_uring_enter(fd, toSubmit >>> 0, minComplete >>> 0, flags | enterFlags, arg, argsz);
   return run.call("io_uring_enter", result, "the ring");
 }
 
@@ -95,7 +125,9 @@ export function stepWait(run: RunContext, step: StepOf<"wait">): void {
 }
 
 export function stepEnter(run: RunContext, step: StepOf<"enter">): void {
-  run.outResult("enter", enter(run, step.toSubmit, step.minComplete, step.flags));
+  const arg = step.arg === undefined ? 0 : run.argPointer(step.arg);
+  const size = step.size === undefined ? 0 : run.argPointer(step.size);
+  run.outResult("enter", enter(run, step.toSubmit, step.minComplete, step.flags, arg, size));
 }
 
 /** Reads CQEs from the ring alone, without a system call. */
@@ -107,19 +139,31 @@ function reapCqes(run: RunContext, ring: RingState, max: number): number {
   while (count < max && head !== user.getU32(ring.rings + cqOff.tail)) {
     const slot = head & user.getU32(ring.rings + cqOff.ringMask);
     const cqe = ring.rings + cqOff.cqes + slot * ring.cqeSize;
-    const res = user.getI32(cqe + uapi.CQE_OFF_RES);
-    const fields: Record<string, EventValue> = {
-      ud: run.u64(cqe + uapi.CQE_OFF_USER_DATA),
-      res,
-      flags: user.getU32(cqe + uapi.CQE_OFF_FLAGS),
-    };
-    if (res < 0 && res > -4096) fields.err = errnoName(-res);
-    run.out("cqe", fields);
-    head = (head + 1) >>> 0;
-    count++;
+    const slots = showCqe(run, ring, cqe);
+    if (slots > 0) count++;
+    head = (head + Math.max(1, slots)) >>> 0;
     user.setU32(ring.rings + cqOff.head, head);
   }
   return count;
+}
+
+/** The event of one CQE; how many slots it takes, 0 for one that only fills the ring up to its end. */
+function showCqe(run: RunContext, ring: RingState, cqe: number): number {
+  const { user } = run;
+  const res = user.getI32(cqe + uapi.CQE_OFF_RES);
+  const flags = user.getU32(cqe + uapi.CQE_OFF_FLAGS);
+  const isMixed = (ring.params.flags & uapi.IORING_SETUP_CQE_MIXED) !== 0;
+  if (isMixed && flags & uapi.IORING_CQE_F_SKIP) return 0;
+  const isLong = isMixed && (flags & uapi.IORING_CQE_F_32) !== 0;
+  const fields: Record<string, EventValue> = { ud: run.u64(cqe + uapi.CQE_OFF_USER_DATA), res, flags };
+  if (res < 0 && res > -4096) fields.err = errnoName(-res);
+  if (isLong || ring.cqeSize === uapi.CQE32_SIZE) {
+    const big0 = run.u64(cqe + uapi.CQE_OFF_BIG_CQE);
+    const big1 = run.u64(cqe + uapi.CQE_OFF_BIG_CQE + 8);
+    if (big0 !== 0 || big1 !== 0) Object.assign(fields, { big0, big1 });
+  }
+  run.out("cqe", fields);
+  return isLong ? 2 : 1;
 }
 
 export function stepReap(run: RunContext, step: StepOf<"reap">): void {
@@ -188,6 +232,13 @@ export function stepRegfile(run: RunContext, step: StepOf<"regfile">): void {
 
 export function stepEnable(run: RunContext): void {
   register(run, uapi.IORING_REGISTER_ENABLE_RINGS, 0, 0);
+}
+
+/** reg: the raw call. */
+export function stepReg(run: RunContext, step: StepOf<"reg">): void {
+  const fd = step.fd === undefined ? run.ringFd : run.fd(step.fd);
+  const result = run.sys.io_uring_register(fd, step.opcode, run.argPointer(step.arg), step.count);
+  run.outResult("register", run.call(`io_uring_register opcode ${step.opcode}`, result));
 }
 
 export function stepClosering(run: RunContext): void {

@@ -1,20 +1,22 @@
 // Runs a program on a machine, one step after the other. The events come out as they happen; the result says how the run
 // ended. The C harness does the same on a real kernel, so a program has one meaning and two places to run.
-import { PROT_NONE, RLIMIT_MEMLOCK } from "../../assembly/abi/socket.ts";
+import { RLIMIT_MEMLOCK } from "../../assembly/abi/socket.ts";
 import { SyscallError } from "../core/errno.ts";
 import { CorePanic } from "../core/load.ts";
 import type { Machine } from "../machine.ts";
-import { pageAlign } from "../sys/user_memory.ts";
 import { RunContext } from "./context.ts";
 import type { ProgramEvent } from "./events.ts";
+import * as memory from "./memory_steps.ts";
 import { type Outcome, type RunResult, RunStopped } from "./outcome.ts";
 import * as ring from "./ring_steps.ts";
 import * as sockets from "./socket_steps.ts";
 import { stepMsg } from "./sqe_step.ts";
 import type { Program, Step, StepOf, StepOp } from "./steps.ts";
+import { stepSys } from "./sys_step.ts";
 
 const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
   setup: ring.stepSetup,
+  use: ring.stepUse,
   sqe: ring.stepSqe,
   submit: ring.stepSubmit,
   submitwait: ring.stepSubmitWait,
@@ -28,6 +30,7 @@ const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
   unregbuf: ring.stepUnregbuf,
   regfile: ring.stepRegfile,
   enable: ring.stepEnable,
+  reg: ring.stepReg,
   closering: ring.stepClosering,
   pair: sockets.stepPair,
   socket: sockets.stepSocket,
@@ -42,18 +45,16 @@ const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
   shutdown: sockets.stepShutdown,
   close: sockets.stepClose,
   msg: stepMsg,
-  buf: stepBuf,
-  poke: stepPoke,
-  unmap: (run, step) => {
-    const buffer = run.buf(step.buf);
-    run.sys.munmap(buffer.address, wholePages(buffer.length));
-    buffer.isWritable = false;
-  },
-  mprotect_none: (run, step) => {
-    const buffer = run.buf(step.buf);
-    run.sys.mprotect(buffer.address, wholePages(buffer.length), PROT_NONE);
-    buffer.isWritable = false;
-  },
+  buf: memory.stepBuf,
+  poke: memory.stepPoke,
+  map: memory.stepMap,
+  put: memory.stepPut,
+  get: memory.stepGet,
+  hash: memory.stepHash,
+  unmap: memory.stepUnmap,
+  mprotect_none: memory.stepMprotectNone,
+  sys: stepSys,
+  fd: (run, step) => run.setFd(step.name, run.argI32(step.value)),
   file: (run, step) => run.setFd(step.name, run.must("memfd_create", run.sys.memfd(step.size))),
   pipe: (run, step) => {
     run.must("pipe", run.sys.pipe(run.scratch));
@@ -70,27 +71,6 @@ const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
   say: (run, step) => run.out("say", { text: step.text }),
   nic: (run, step) => run.machine.nic().configure(step.knobs),
 };
-
-/** Whole pages, and none for an empty buffer, which the calls then refuse. */
-function wholePages(length: number): number {
-  return length === 0 ? 0 : pageAlign(length);
-}
-
-/** Page-aligned, byte i = 31 i + (i >> 8) + seed. */
-function stepBuf(run: RunContext, step: StepOf<"buf">): void {
-  const address = run.user.pages(step.length);
-  const bytes = run.user.memory.u8.subarray(address, address + step.length);
-  for (let index = 0; index < bytes.length; index++) bytes[index] = index * 31 + (index >> 8) + step.seed;
-  run.addBuf(step.name, { address, length: step.length, isWritable: true });
-}
-
-function stepPoke(run: RunContext, step: StepOf<"poke">): void {
-  const { address, length, isWritable } = run.buf(step.buf);
-  if (!isWritable) run.fail(`poke: buffer ${step.buf} was unmapped or protected`);
-  if (step.offset + step.length > pageAlign(length))
-    run.fail(`poke reaches beyond buffer ${step.buf} (${length} bytes)`);
-  run.user.fill(address + step.offset, step.length, step.byte);
-}
 
 function runStep<Op extends StepOp>(run: RunContext, step: StepOf<Op>, op: Op): void {
   STEPS[op](run, step);

@@ -19,14 +19,10 @@ import {
   SOCKADDR_IN_OFF_ADDR,
   SOCKADDR_IN_OFF_FAMILY,
   SOCKADDR_IN_SIZE,
-  SOCKADDR_STORAGE_SIZE,
 } from "../../assembly/abi/socket.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
-import type { Message, RunContext } from "./context.ts";
-import { MSG_IOV_MAX } from "./parse_sqe.ts";
+import { MESSAGE_SIZE, type Message, MSG_CONTROL_SIZE, MSG_IOV_MAX, type RunContext } from "./context.ts";
 import type { Destination, MsgSetting, SqeNumberKey, SqeSetting, StepOf } from "./steps.ts";
-
-const CONTROL_SIZE = 256;
 
 const NUMBER_FIELDS: Record<SqeNumberKey, readonly [offset: number, bytes: 1 | 2 | 4 | 8]> = {
   addr: [uapi.SQE_OFF_ADDR, 8],
@@ -42,6 +38,16 @@ const NUMBER_FIELDS: Record<SqeNumberKey, readonly [offset: number, bytes: 1 | 2
   addr3: [uapi.SQE_OFF_ADDR3, 8],
   pad2: [uapi.SQE_OFF_PAD2, 8],
   personality: [uapi.SQE_OFF_PERSONALITY, 2],
+  addr2: [uapi.SQE_OFF_ADDR2, 8],
+  file_index: [uapi.SQE_OFF_FILE_INDEX, 4],
+  splice_fd_in: [uapi.SQE_OFF_SPLICE_FD_IN, 4],
+  splice_off_in: [uapi.SQE_OFF_SPLICE_OFF_IN, 8],
+  cmd_op: [uapi.SQE_OFF_CMD_OP, 4],
+  bgid: [uapi.SQE_OFF_BUF_GROUP, 2],
+  level: [uapi.SQE_OFF_LEVEL, 4],
+  optname: [uapi.SQE_OFF_OPTNAME, 4],
+  optlen: [uapi.SQE_OFF_OPTLEN, 4],
+  optval: [uapi.SQE_OFF_OPTVAL, 8],
 };
 
 export function fillSqe(run: RunContext, sqe: number, step: StepOf<"sqe">): void {
@@ -86,18 +92,22 @@ function applySqeSetting(run: RunContext, sqe: number, setting: SqeSetting): voi
       user.setPointer(sqe + uapi.SQE_OFF_ADDR2, destination(run, setting.dest, user.alloc(SOCKADDR_IN_SIZE)));
       user.setU16(sqe + uapi.SQE_OFF_ADDR_LEN, SOCKADDR_IN_SIZE);
       return;
-    default:
-      setNumber(run, sqe, setting.key, setting.value);
+    case "u8":
+    case "u16":
+    case "u32":
+    case "u64": {
+      const bytes = Number(setting.key.slice(1)) / 8;
+      const { sqeSize } = run.liveRing();
+      if (setting.at + bytes > sqeSize)
+        run.fail(`${setting.key}.${setting.at} is outside of an SQE of ${sqeSize} bytes`);
+      run.user.setNumber(sqe + setting.at, bytes, run.arg(setting.value));
+      return;
+    }
+    default: {
+      const [offset, bytes] = NUMBER_FIELDS[setting.key];
+      run.user.setNumber(sqe + offset, bytes, run.arg(setting.value));
+    }
   }
-}
-
-function setNumber(run: RunContext, sqe: number, key: SqeNumberKey, value: bigint): void {
-  const { view } = run.user.memory;
-  const [offset, bytes] = NUMBER_FIELDS[key];
-  if (bytes === 8) view.setBigUint64(sqe + offset, value, true);
-  else if (bytes === 4) view.setUint32(sqe + offset, Number(value & 0xffff_ffffn), true);
-  else if (bytes === 2) view.setUint16(sqe + offset, Number(value & 0xffffn), true);
-  else view.setUint8(sqe + offset, Number(value & 0xffn));
 }
 
 /** A sockaddr_in, its port perhaps that of a socket of the program. */
@@ -118,10 +128,10 @@ function destination(run: RunContext, dest: Destination, at: number): number {
 
 export function stepMsg(run: RunContext, step: StepOf<"msg">): void {
   const { user } = run;
-  const header = user.pages(MSGHDR_SIZE + MSG_IOV_MAX * IOVEC_SIZE + CONTROL_SIZE + SOCKADDR_STORAGE_SIZE);
+  const header = user.pages(MESSAGE_SIZE);
   const iov = header + MSGHDR_SIZE;
   const control = iov + MSG_IOV_MAX * IOVEC_SIZE;
-  const message: Message = { header, iov, control, name: control + CONTROL_SIZE };
+  const message: Message = { header, iov, control, name: control + MSG_CONTROL_SIZE };
   run.addMsg(step.name, message);
   user.setPointer(header + MSGHDR_OFF_IOV, iov);
   for (const setting of step.settings) applyMsgSetting(run, message, setting);

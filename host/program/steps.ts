@@ -3,6 +3,7 @@
 // come to mean something else on the way (`pair A B ...` twice).
 import type { NicKnobs } from "../net/nic_control.ts";
 import type { DeviceName } from "../net/standard.ts";
+import type { NumberType, SysCall } from "./vocabulary.ts";
 
 export const PAIR_KINDS = ["unix", "unixdgram", "unixseq", "tcp", "udp"] as const;
 export const SOCKET_KINDS = ["tcp", "udp", "raw", "udp6", "packet", "netlink", "vsock"] as const;
@@ -24,6 +25,9 @@ export type SockoptName = (typeof SOCKOPTS)[number];
 /** The name of a socket, file or pipe of the program, or a number used as it is. */
 export type FdRef = string;
 
+/** A 64-bit value: a number, the number of a descriptor, or an address inside of a buffer or of a message's memory. */
+export type Arg = bigint | { fd: string } | { at: string; offset: number };
+
 /** A destination: an address with a port, or with the port that a socket of the program is bound to. */
 export interface Destination {
   ip: number;
@@ -37,7 +41,11 @@ export type SqeSetting =
   | { key: "msg" | "iov"; msg: string }
   | { key: "ts_ms"; ms: number }
   | { key: "dest"; dest: Destination }
-  | { key: SqeNumberKey; value: bigint };
+  | { key: SqeNumberKey; value: Arg }
+  | { key: SqeRawKey; at: number; value: Arg };
+
+/** `u32.44=7`: writes so many bits at that byte of the SQE. */
+export type SqeRawKey = "u8" | "u16" | "u32" | "u64";
 
 export type SqeNumberKey =
   | "addr"
@@ -52,15 +60,29 @@ export type SqeNumberKey =
   | "pad3"
   | "addr3"
   | "pad2"
-  | "personality";
+  | "personality"
+  | "addr2"
+  | "file_index"
+  | "splice_fd_in"
+  | "splice_off_in"
+  | "cmd_op"
+  | "bgid"
+  | "level"
+  | "optname"
+  | "optlen"
+  | "optval";
 
 export type MsgSetting =
   | { key: "iov"; segments: { buf: string; offset: number; length: number }[] }
   | { key: "rep" | "iovlen" | "control" | "ctltype" | "ctllevel" | "ctllen" | "flags"; value: number }
   | { key: "dest"; dest: Destination };
 
+/** Fields of io_uring_params that `setup` takes by name. */
+export type SetupSetting = { key: "idle" | "cpu" | "wq_fd" | "resv" | "sq_addr" | "cq_addr"; value: Arg };
+
 export type StepBody =
-  | { op: "setup"; entries: number; flags: number; cqEntries?: number }
+  | { op: "setup"; entries: number; flags: number; cqEntries?: number; settings?: SetupSetting[] }
+  | { op: "use"; ring: string }
   | {
       op: "pair";
       a: string;
@@ -77,11 +99,18 @@ export type StepBody =
   | { op: "buf"; name: string; length: number; seed: number }
   | { op: "poke"; buf: string; offset: number; length: number; byte: number }
   | { op: "unmap" | "mprotect_none"; buf: string }
+  | { op: "map"; name: string; length: number; fd: Arg; offset: Arg }
+  | { op: "put"; name: string; offset: number; type: NumberType; values: Arg[] }
+  | { op: "get"; name: string; offset: number; type: NumberType; count: number }
+  | { op: "hash"; name: string; offset: number; length?: number }
+  | { op: "sys"; call: SysCall; name?: string; args: Arg[] }
+  | { op: "fd"; name: string; value: Arg }
   | { op: "msg"; name: string; settings: MsgSetting[] }
   | { op: "sqe"; opcode: number; settings: SqeSetting[] }
   | { op: "submit"; count?: number }
   | { op: "submitwait" | "wait"; count: number; ms: number }
-  | { op: "enter"; toSubmit: number; minComplete: number; flags: number }
+  | { op: "enter"; toSubmit: number; minComplete: number; flags: number; arg?: Arg; size?: Arg }
+  | { op: "reg"; opcode: number; arg: Arg; count: number; fd?: FdRef }
   | { op: "reap"; max: number }
   | { op: "settle"; ms: number }
   | { op: "ring" | "ringmem" | "unregbuf" | "enable" | "closering" }

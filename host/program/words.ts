@@ -2,61 +2,24 @@
 // `FILE:LINE: expected ..., got ...`.
 import { parseIp } from "../sys/user_memory.ts";
 import type { Destination } from "./steps.ts";
+import { FLAGS } from "./vocabulary.ts";
 
 /** The program does not follow the language. The message starts with FILE:LINE. */
 export class ProgramSyntaxError extends Error {
   override readonly name = "ProgramSyntaxError";
 }
 
-// Flags by name. The names of several groups of flags share one table, as no two mean different things.
-const FLAGS: Record<string, number> = {
-  IOPOLL: 1,
-  SQPOLL: 2,
-  CQSIZE: 8,
-  CLAMP: 16,
-  R_DISABLED: 64,
-  SUBMIT_ALL: 128,
-  COOP_TASKRUN: 256,
-  TASKRUN_FLAG: 512,
-  SQE128: 1024,
-  CQE32: 2048,
-  SINGLE_ISSUER: 4096,
-  DEFER_TASKRUN: 8192,
-  NO_SQARRAY: 1 << 16,
-  CQE_MIXED: 1 << 18,
-  FIXED_FILE: 1,
-  IO_DRAIN: 2,
-  IO_LINK: 4,
-  IO_HARDLINK: 8,
-  ASYNC: 16,
-  BUFFER_SELECT: 32,
-  CQE_SKIP: 64,
-  POLL_FIRST: 1,
-  RECV_MULTISHOT: 2,
-  FIXED_BUF: 4,
-  REPORT_USAGE: 8,
-  BUNDLE: 16,
-  VECTORIZED: 32,
-  MSG_OOB: 1,
-  MSG_PEEK: 2,
-  MSG_DONTROUTE: 4,
-  MSG_DONTWAIT: 0x40,
-  MSG_EOR: 0x80,
-  MSG_WAITALL: 0x100,
-  MSG_CONFIRM: 0x800,
-  MSG_NOSIGNAL: 0x4000,
-  MSG_MORE: 0x8000,
-  MSG_SENDPAGE_NOTLAST: 0x20000,
-  MSG_ZEROCOPY: 0x4000000,
-  MSG_SPLICE_PAGES: 0x8000000,
-  MSG_FASTOPEN: 0x20000000,
-};
-
 // The C harness keeps names in 16 bytes with the final zero.
 const NAME_MAX = 15;
+/** What an ARG, an iov= or a destination is made of cannot be part of a name; a number is not one. */
+const NAME = /^(?![-\d])[^@&+|:,=]+$/;
+const MS = "a number of milliseconds";
+const MS_MAX = 0x7fff_ffff;
 const INTEGER = /^-?(?:0[xX][0-9a-fA-F]+|\d+)$/;
 
-/** An integer as strtoull(text, 0, 0) reads it: hexadecimal after 0x, octal after 0, wrapped to 64 bits. */
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
+
+/** An integer as strtoull(text, 0, 0) reads it: hexadecimal after 0x, octal after 0, a minus sign wraps to 64 bits. */
 function integer(text: string): bigint | undefined {
   if (!INTEGER.test(text)) return undefined;
   const negative = text.startsWith("-");
@@ -64,6 +27,7 @@ function integer(text: string): bigint | undefined {
   const octal = /^0\d+$/.test(digits);
   if (octal && /[89]/.test(digits)) return undefined;
   const value = BigInt(octal ? `0o${digits.slice(1)}` : digits);
+  if (value > U64_MAX) return undefined;
   return BigInt.asUintN(64, negative ? -value : value);
 }
 
@@ -71,7 +35,7 @@ function integer(text: string): bigint | undefined {
 export function parseFlags(text: string): bigint | undefined {
   let value = 0n;
   for (const word of text.split("|").filter((part) => part !== "")) {
-    const part = Object.hasOwn(FLAGS, word) ? BigInt(FLAGS[word]) : integer(word);
+    const part = Object.hasOwn(FLAGS, word) ? BigInt.asUintN(64, BigInt(FLAGS[word])) : integer(word);
     if (part === undefined) return undefined;
     value |= part;
   }
@@ -127,8 +91,19 @@ export class Words {
 
   /** A name that this line gives to something. */
   newName(what: string): string {
-    const word = this.word(what);
+    return this.asName(what, this.word(what));
+  }
+
+  asName(what: string, word: string): string {
     if (word.length > NAME_MAX) this.expected(`${what} of at most ${NAME_MAX} characters`, word);
+    if (!NAME.test(word)) this.expected(`${what}, which is no number and has none of @ & + | : , =`, word);
+    return word;
+  }
+
+  /** A slot for a ring: its descriptor is named `ring` and the slot. */
+  ringName(): string {
+    const word = this.word("the name of a ring");
+    if (!/^\w{1,11}$/.test(word)) this.expected("at most 11 letters and digits as the name of a ring", word);
     return word;
   }
 
@@ -141,6 +116,13 @@ export class Words {
   int(what: string, word = this.word(what)): number {
     if (!/^-?\d+$/.test(word) || !Number.isSafeInteger(Number(word))) this.expected(what, word);
     return Number(word);
+  }
+
+  /** A time to wait. */
+  ms(word = this.word(MS)): number {
+    const value = this.int(MS, word);
+    if (value < 0 || value > MS_MAX) this.expected(`${MS} from 0`, word);
+    return value;
   }
 
   /** A number of bytes: not negative, decimal, 0x or 0 as in C. */

@@ -129,6 +129,25 @@ export class UserMemory {
     this.memory.view.setBigUint64(address, BigInt.asUintN(64, value), true);
   }
 
+  /** The low `bytes` bytes (1, 2, 4 or 8) of a value. */
+  setNumber(address: number, bytes: number, value: bigint): void {
+    const { view } = this.memory;
+    if (bytes === 8) view.setBigUint64(address, BigInt.asUintN(64, value), true);
+    else if (bytes === 4) view.setUint32(address, Number(value & 0xffff_ffffn), true);
+    else if (bytes === 2) view.setUint16(address, Number(value & 0xffffn), true);
+    else view.setUint8(address, Number(value & 0xffn));
+  }
+
+  getNumber(address: number, bytes: number, signed: boolean): bigint {
+    const { view } = this.memory;
+    let value: bigint;
+    if (bytes === 8) value = view.getBigUint64(address, true);
+    else if (bytes === 4) value = BigInt(view.getUint32(address, true));
+    else if (bytes === 2) value = BigInt(view.getUint16(address, true));
+    else value = BigInt(view.getUint8(address));
+    return signed ? BigInt.asIntN(bytes * 8, value) : value;
+  }
+
   write(address: number, bytes: Uint8Array): void {
     this.checkSpan(address, bytes.length);
     this.memory.u8.set(bytes, address);

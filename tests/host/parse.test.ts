@@ -1,6 +1,7 @@
 // The language of programs: what is read, and what is said about what cannot be read.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as uapi from "../../assembly/abi/uapi.ts";
 import { parseProgram } from "../../host/program/parse.ts";
 import type { Step } from "../../host/program/steps.ts";
 import { ProgramSyntaxError } from "../../host/program/words.ts";
@@ -94,6 +95,48 @@ test("knobs of the NIC", () => {
   });
 });
 
+test("an ARG is a number, a descriptor or an address", () => {
+  const step = last("buf b 100 1", "pair A B unix lo", "setup 8 0", "sys e=eventfd2 O_NONBLOCK|3 @A @ring0 &b &b+0x10");
+  const args = [0x803n, { fd: "A" }, { fd: "ring0" }, { at: "b", offset: 0 }, { at: "b", offset: 16 }];
+  assert.deepEqual(step, { op: "sys", call: "eventfd2", name: "e", args, line: 4 });
+});
+
+test("a ring of one's own name, and raw bytes of an SQE", () => {
+  const [, , setup, sqe] = steps(
+    "pair A B unix lo",
+    "use x1",
+    "setup 8 SQE128 wq_fd=@A",
+    "sqe nop u16.126=7 fd=@ringx1",
+  );
+  assert.deepEqual(setup, {
+    op: "setup",
+    entries: 8,
+    flags: 1024,
+    settings: [{ key: "wq_fd", value: { fd: "A" } }],
+    line: 3,
+  });
+  assert.deepEqual(sqe, {
+    op: "sqe",
+    opcode: 0,
+    settings: [
+      { key: "u16", at: 126, value: 7n },
+      { key: "fd", fd: "ringx1" },
+    ],
+    line: 4,
+  });
+});
+
+test("every operation and every register opcode of Linux 6.18 has its name", () => {
+  for (const [name, value] of Object.entries(uapi)) {
+    if (name.startsWith("IORING_OP_") && name !== "IORING_OP_LAST") {
+      assert.equal((last(`sqe ${name.slice(10).toLowerCase()}`) as { opcode: number }).opcode, value);
+    }
+    if (/^IORING_(UN)?REGISTER_/.test(name) && name !== "IORING_REGISTER_LAST" && (value as number) >= 0) {
+      assert.equal((last(`reg ${name.slice(7)} 0 0`) as { opcode: number }).opcode, value);
+    }
+  }
+});
+
 // What is wrong, and the one line that says so.
 const MISTAKES: [title: string, lines: string[], expected: RegExp][] = [
   [
@@ -128,6 +171,23 @@ const MISTAKES: [title: string, lines: string[], expected: RegExp][] = [
     ["recv 3 1048577"],
     /^t\.zc:1: expected at most 1048576 bytes, got '1048577'$/,
   ],
+  ["a wait that ends before it begins", ["settle -1"], /^t\.zc:1: expected a number of milliseconds from 0, got '-1'$/],
+  ["a sleep that ends before it begins", ["msleep -1"], /^t\.zc:1: expected a number of milliseconds from 0/],
+  [
+    "more than 64 bits",
+    ["sqe nop ud=18446744073709551616"],
+    /^t\.zc:1: expected a value for ud .*, got '18446744073709551616'$/,
+  ],
+  ["a name with an offset", ["buf b+1 10"], /^t\.zc:1: expected a name for the buffer, .*, got 'b\+1'$/],
+  ["a name that is a number", ["buf 1 10"], /^t\.zc:1: expected a name for the buffer, .*, got '1'$/],
+  ["a frame before the first", ["nic drop_nth=0"], /^t\.zc:1: expected frame numbers from 1 for drop_nth, got '0'$/],
+  ["one name for two sockets", ["pair A A tcp lo"], /^t\.zc:1: expected another name for the far socket, got 'A'$/],
+  ["one name for two ends", ["pipe p p"], /^t\.zc:1: expected another name for the write end, got 'p'$/],
+  ["a call that is none", ["sys reboot"], /^t\.zc:1: expected a system call of .*, got 'reboot'$/],
+  ["too many arguments", ["sys close 1 2 3 4 5 6 7"], /^t\.zc:1: expected at most 6 arguments, got '7'$/],
+  ["an address of nothing", ["sys close &b"], /^t\.zc:1: expected & and a buffer or message made above, got '&b'$/],
+  ["a descriptor of nothing", ["sys close @A"], /^t\.zc:1: expected @ and a descriptor made above, got '@A'$/],
+  ["bytes outside of the SQE", ["sqe nop u32.126=1"], /^t\.zc:1: expected an offset inside of 128 bytes, got/],
   ["a share beyond 1", ["nic loss=2"], /^t\.zc:1: expected a share from 0 to 1 for loss, got '2'$/],
 ];
 

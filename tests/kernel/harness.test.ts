@@ -4,10 +4,9 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { compile, findKernelFolder, KernelNet, KernelRunner, listNets } from "../../host/kernel/harness.ts";
+import { compileHarness, KernelNet, KernelRunner, listNets } from "../../host/kernel/harness.ts";
 import { probeKernel } from "../../host/kernel/probe.ts";
 
 // The last tests start this file again as a process that dies with a network of its own: by a call of
@@ -210,10 +209,9 @@ kernelTest("operations on a ring that is not there are reported", () => {
 });
 
 kernelTest("a compiled program is reused", () => {
-  const source = join(findKernelFolder(), "zcoracle.c");
-  const first = compile(source, "zcoracle");
+  const first = compileHarness();
   assert.ok(existsSync(first));
-  assert.equal(compile(source, "zcoracle"), first);
+  assert.equal(compileHarness(), first);
 });
 
 kernelTest("dispose removes the namespaces, also when called twice", () => {

@@ -10,7 +10,14 @@
 // whatever state the program left them, which is part of what some programs test.
 //
 // Exit status: 0 the program ran to its end, 2 the program is not valid or its setting could not be
-// built (one line on stderr names the line). A program that takes 20 s is killed by SIGALRM.
+// built (one line on stderr names the line). A program that takes 20 s is killed by SIGALRM, with what
+// it has observed so far printed.
+//
+// Descriptors are part of what a program sees: 0, 1 and 2 are /dev/null, the first one that it makes is
+// 3, and this program's own (events, messages, namespaces) are far above all that a program can have.
+//
+// names.h has the words of the language: flags, operations, system calls. It is made from
+// host/program/vocabulary.ts when this file is compiled (host/kernel/names_header.ts).
 //
 // With --serve it stays and runs many programs, each in a process of its own that it forks (see "Serving"
 // below); `#=N` at the end of a line is then what the line is expected to bring, and spares the waiting.
@@ -37,6 +44,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,9 +57,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "names.h"
+
 #ifndef IORING_SETUP_NO_SQARRAY
 #define IORING_SETUP_NO_SQARRAY (1U << 16)
 #endif
+// Newer than some headers.
+#define FLAG_NO_MMAP (1U << 14)
+#define FLAG_REGISTERED_FD_ONLY (1U << 15)
+#define FLAG_CQE_MIXED (1U << 18)
+#define FLAG_ENTER_REGISTERED_RING (1U << 4)
+#define FLAG_CQE_SKIP (1U << 5)
+#define FLAG_CQE_32 (1U << 15)
 #ifndef SO_ZEROCOPY
 #define SO_ZEROCOPY 60
 #endif
@@ -66,7 +83,11 @@ enum {
   IOV_MAX_MSG = 1100, // above UIO_MAXIOV (1024), so that the kernel's own limit can be tested
   DEST_MAX = 16,
   TIMESPEC_MAX = 64,
+  GET_MAX = 256,
   RUN_SECONDS_MAX = 20,
+  FDS_MAX = 1024,    // RLIMIT_NOFILE of a program
+  OWN_FDS = 2048,    // where this program's own descriptors are
+  RING_NAME_MAX = 11,
 };
 #define BUF_BYTES_MAX (1ul << 30)
 
@@ -149,32 +170,9 @@ struct token {
   uint64_t value;
 };
 
-// Numbers instead of the header's names: an older linux/io_uring.h lacks the newer ones.
-static const struct token flag_tokens[] = {
-    // io_uring_params.flags
-    {"IOPOLL", 1}, {"SQPOLL", 2}, {"CQSIZE", 8}, {"CLAMP", 16}, {"R_DISABLED", 64},
-    {"SUBMIT_ALL", 128}, {"COOP_TASKRUN", 256}, {"TASKRUN_FLAG", 512}, {"SQE128", 1024},
-    {"CQE32", 2048}, {"SINGLE_ISSUER", 4096}, {"DEFER_TASKRUN", 8192},
-    {"NO_SQARRAY", 1 << 16}, {"CQE_MIXED", 1 << 18},
-    // sqe.flags
-    {"FIXED_FILE", 1}, {"IO_DRAIN", 2}, {"IO_LINK", 4}, {"IO_HARDLINK", 8}, {"ASYNC", 16},
-    {"BUFFER_SELECT", 32}, {"CQE_SKIP", 64},
-    // sqe.ioprio of the send and receive requests
-    {"POLL_FIRST", 1}, {"RECV_MULTISHOT", 2}, {"FIXED_BUF", 4}, {"REPORT_USAGE", 8},
-    {"BUNDLE", 16}, {"VECTORIZED", 32},
-    // sqe.msg_flags
-    {"MSG_OOB", 1}, {"MSG_PEEK", 2}, {"MSG_DONTROUTE", 4}, {"MSG_DONTWAIT", 0x40},
-    {"MSG_EOR", 0x80}, {"MSG_WAITALL", 0x100}, {"MSG_CONFIRM", 0x800}, {"MSG_NOSIGNAL", 0x4000},
-    {"MSG_MORE", 0x8000}, {"MSG_SENDPAGE_NOTLAST", 0x20000}, {"MSG_ZEROCOPY", 0x4000000},
-    {"MSG_SPLICE_PAGES", 0x8000000}, {"MSG_FASTOPEN", 0x20000000},
-    {0, 0}};
-
-static const struct token opcode_tokens[] = {
-    {"nop", 0}, {"readv", 1}, {"read_fixed", 4}, {"poll_add", 6}, {"sendmsg", 9}, {"recvmsg", 10},
-    {"timeout", 11}, {"accept", 13}, {"cancel", 14}, {"link_timeout", 15}, {"connect", 16},
-    {"close", 19}, {"write", 23}, {"send", 26}, {"recv", 27}, {"splice", 30}, {"shutdown", 34},
-    {"socket", 45}, {"send_zc", 47}, {"sendmsg_zc", 48},
-    {0, 0}};
+static const struct token flag_tokens[] = {NAMES_OF_FLAGS{0, 0}};
+static const struct token opcode_tokens[] = {NAMES_OF_OPCODES{0, 0}};
+static const struct token call_tokens[] = {NAMES_OF_CALLS{0, 0}};
 
 static const struct token *find_token(const struct token *table, const char *name) {
   for (; table->name; table++)
@@ -202,6 +200,17 @@ static int decimal(const char *word) {
   if (!is_number(word) || end == word || *end || errno || value < INT_MIN || value > INT_MAX)
     bad("%s: not a number: %.40s", op_name, word);
   return value;
+}
+
+static int milliseconds(const char *word) {
+  int ms = decimal(word);
+  if (ms < 0 || ms > RUN_SECONDS_MAX * 1000)
+    bad("%s: not in 0..%d ms: %.40s", op_name, RUN_SECONDS_MAX * 1000, word);
+  return ms;
+}
+
+static int milliseconds_or(char **words, int count, int index, int fallback) {
+  return count > index ? milliseconds(words[index]) : fallback;
 }
 
 static int decimal_or(char **words, int count, int index, int fallback) {
@@ -255,6 +264,10 @@ struct named_msg {
   char control[256];
   struct sockaddr_storage dest;
 };
+// What `&M` and `get M` reach of a message: header, iovecs, control, address, one behind the other.
+#define MSG_BYTES                                                                          \
+  (offsetof(struct named_msg, dest) + sizeof(struct sockaddr_storage) -                    \
+   offsetof(struct named_msg, header))
 
 static struct named_fd fds[NAMES_MAX];
 static struct named_buf bufs[NAMES_MAX];
@@ -264,6 +277,8 @@ static int fd_count, buf_count, msg_count;
 static void set_name(char *into, const char *name) {
   if (strlen(name) >= NAME_SIZE)
     bad("%s: name longer than %d characters: %.40s", op_name, NAME_SIZE - 1, name);
+  if (is_number(name) || strpbrk(name, "@&+|:,="))
+    bad("%s: not a name: %.40s", op_name, name);
   strcpy(into, name);
 }
 
@@ -271,14 +286,6 @@ static struct named_fd *find_fd(const char *name) {
   for (int i = 0; i < fd_count; i++)
     if (!strcmp(fds[i].name, name)) return &fds[i];
   return NULL;
-}
-
-// A descriptor by name, or the number itself (closed and negative descriptors are test input).
-static int fd_of(const char *name) {
-  struct named_fd *found = find_fd(name);
-  if (found) return found->fd;
-  if (is_number(name)) return decimal(name);
-  bad("%s: no descriptor is named %.40s", op_name, name);
 }
 
 static void set_fd(const char *name, int fd) {
@@ -303,15 +310,76 @@ static struct named_msg *msg_of(const char *name) {
   bad("%s: no message is named %.40s", op_name, name);
 }
 
+// Memory by name: a buffer, or a message.
+struct area {
+  uint8_t *bytes;
+  size_t len, mapped;
+  int is_writable;
+};
+
+static struct area area_of(const char *name) {
+  for (int i = 0; i < buf_count; i++)
+    if (!strcmp(bufs[i].name, name))
+      return (struct area){bufs[i].bytes, bufs[i].len, bufs[i].mapped, bufs[i].is_writable};
+  for (int i = 0; i < msg_count; i++)
+    if (!strcmp(msgs[i]->name, name))
+      return (struct area){(uint8_t *)&msgs[i]->header, MSG_BYTES, (MSG_BYTES + 4095) & ~4095ul, 1};
+  bad("%s: no buffer or message is named %.40s", op_name, name);
+}
+
+// Where `len` bytes at `offset` of it are.
+static uint8_t *within(const char *name, size_t offset, size_t len) {
+  struct area area = area_of(name);
+  if (!area.is_writable) bad("%s: buffer %s was unmapped or protected", op_name, name);
+  if (offset > area.mapped || len > area.mapped - offset)
+    bad("%s: outside of %s", op_name, name);
+  return area.bytes + offset;
+}
+
+// ARG: a number, names joined by '|', @NAME, &BUF or &BUF+OFFSET
+static uint64_t arg_value(const char *word) {
+  if (*word == '@') {
+    struct named_fd *found = find_fd(word + 1);
+    if (!found) bad("%s: no descriptor is named %.40s", op_name, word + 1);
+    return (uint64_t)(int64_t)found->fd;
+  }
+  if (*word != '&') return flags_value(word);
+  char copy[256], *plus;
+  if (strlen(word) >= sizeof copy) bad("%s: value too long", op_name);
+  strcpy(copy, word + 1);
+  plus = strchr(copy, '+');
+  if (plus) *plus++ = 0;
+  return (uintptr_t)area_of(copy).bytes + (plus ? number(plus) : 0);
+}
+
+// A descriptor by name, @NAME, or the number itself (closed and negative descriptors are test input).
+static int fd_of(const char *name) {
+  struct named_fd *found = find_fd(name);
+  return found ? found->fd : (int)arg_value(name);
+}
+
 // --- Network namespaces ----------------------------------------------------------------------
 
 static int home_ns = -1;
+
+// Makes a descriptor one of this program's own.
+static int move_away(int fd) {
+  struct rlimit limit, raised;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  raised = (struct rlimit){limit.rlim_max, limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &raised);
+  int own = fcntl(fd, F_DUPFD_CLOEXEC, OWN_FDS);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (own < 0) bad_errno("cannot move a descriptor");
+  close(fd);
+  return own;
+}
 
 static void enter_peer_ns(void) {
   const char *name = getenv("ZC_NS_B");
   char path[PATH_MAX];
   if (!name || !*name) name = "zcb";
-  if (home_ns < 0) home_ns = open("/proc/self/ns/net", O_RDONLY);
+  if (home_ns < 0) home_ns = move_away(open("/proc/self/ns/net", O_RDONLY));
   snprintf(path, sizeof path, "/run/netns/%s", name);
   int ns = open(path, O_RDONLY);
   if (ns < 0 || setns(ns, CLONE_NEWNET)) bad_errno("cannot enter the peer's namespace");
@@ -324,67 +392,121 @@ static void leave_peer_ns(void) {
 
 // --- The ring --------------------------------------------------------------------------------
 
-static struct {
+struct ring {
+  char name[NAME_SIZE];
   int fd;
+  unsigned enter_flags; // of every io_uring_enter, for a ring that has only a registered descriptor
   struct io_uring_params params;
   unsigned sqe_size, cqe_shift;
   uint8_t *sq, *cq; // NULL: there is no ring. Both stay mapped after closering
   struct io_uring_sqe *sqes;
   unsigned tail, pending; // pending: written but not submitted
   int is_open;
-} ring = {.fd = -1};
+};
+static struct ring rings[NAMES_MAX] = {{.name = "0", .fd = -1}};
+static int ring_count = 1;
+static struct ring *ring = &rings[0]; // the slot that every operation works on
 
 static int io_uring_setup(unsigned entries, struct io_uring_params *params) {
   return syscall(__NR_io_uring_setup, entries, params);
 }
 static int io_uring_enter(unsigned to_submit, unsigned min_complete, unsigned flags, void *arg,
                           size_t size) {
-  return syscall(__NR_io_uring_enter, ring.fd, to_submit, min_complete, flags, arg, size);
+  return syscall(__NR_io_uring_enter, ring->fd, to_submit, min_complete, flags | ring->enter_flags,
+                 arg, size);
 }
 static int io_uring_register(unsigned opcode, void *arg, unsigned count) {
-  return syscall(__NR_io_uring_register, ring.fd, opcode, arg, count);
+  return syscall(__NR_io_uring_register, ring->fd, opcode, arg, count);
 }
 
-static uint32_t *sq_word(unsigned offset) { return (uint32_t *)(ring.sq + offset); }
-static uint32_t *cq_word(unsigned offset) { return (uint32_t *)(ring.cq + offset); }
+static uint32_t *sq_word(unsigned offset) { return (uint32_t *)(ring->sq + offset); }
+static uint32_t *cq_word(unsigned offset) { return (uint32_t *)(ring->cq + offset); }
 
 static size_t cq_bytes(void) {
-  const struct io_uring_params *p = &ring.params;
-  return p->cq_off.cqes + (size_t)(p->cq_entries << ring.cqe_shift) * sizeof(struct io_uring_cqe);
+  const struct io_uring_params *p = &ring->params;
+  return p->cq_off.cqes + (size_t)(p->cq_entries << ring->cqe_shift) * sizeof(struct io_uring_cqe);
 }
 
 static void *map_ring(size_t size, uint64_t offset) {
-  void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring.fd, offset);
+  void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd, offset);
   if (at == MAP_FAILED) bad_errno("cannot map the ring");
   return at;
 }
 
-// setup ENTRIES FLAGS [CQ_ENTRIES]. A second setup leaves the first ring open but unreachable.
+// use NAME: the ring slot that the operations from here on work on
+static void op_use(char **words, int count) {
+  (void)count;
+  const char *name = words[1];
+  if (strlen(name) > RING_NAME_MAX || strspn(name, "0123456789_abcdefghijklmnopqrstuvwxyz"
+                                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(name))
+    bad("use: not at most %d letters and digits: %.40s", RING_NAME_MAX, name);
+  for (ring = rings; ring < rings + ring_count; ring++)
+    if (!strcmp(ring->name, name)) return;
+  if (ring_count == NAMES_MAX) bad("use: more than %d rings", NAMES_MAX);
+  ring_count++;
+  strcpy(ring->name, name);
+  ring->fd = -1;
+}
+
+static void set_param(struct io_uring_params *p, const char *key, const char *word) {
+  uint64_t value = arg_value(word);
+  if (!strcmp(key, "idle")) p->sq_thread_idle = value;
+  else if (!strcmp(key, "cpu")) p->sq_thread_cpu = value;
+  else if (!strcmp(key, "wq_fd")) p->wq_fd = value;
+  else if (!strcmp(key, "resv")) p->resv[0] = value;
+  // By offset: older headers have no user_addr.
+  else if (!strcmp(key, "sq_addr")) *(uint64_t *)((uint8_t *)&p->sq_off + 32) = value;
+  else if (!strcmp(key, "cq_addr")) *(uint64_t *)((uint8_t *)&p->cq_off + 32) = value;
+  else bad("setup: unknown key %.40s", key);
+}
+
+// setup ENTRIES FLAGS [CQ_ENTRIES] [key=ARG...]. A second setup leaves the first ring open but
+// unreachable.
 static void op_setup(char **words, int count) {
-  struct io_uring_params *p = &ring.params;
-  memset(&ring, 0, sizeof ring);
+  struct io_uring_params *p = &ring->params;
+  char name[NAME_SIZE + 4];
+  uint64_t sq_addr, cq_addr;
+  int next = 3;
+  memset(p, 0, sizeof *ring - offsetof(struct ring, params));
+  ring->enter_flags = 0;
   p->flags = count > 2 ? flags_value(words[2]) : 0;
-  if (count > 3) {
-    p->cq_entries = decimal(words[3]);
+  if (count > 3 && !strchr(words[3], '=')) {
+    p->cq_entries = decimal(words[next++]);
     p->flags |= IORING_SETUP_CQSIZE;
   }
-  ring.fd = io_uring_setup(number(words[1]), p);
-  if (ring.fd < 0) {
+  for (; next < count; next++) {
+    char *value = cut(words[next], '=');
+    set_param(p, words[next], value);
+  }
+  sq_addr = *(uint64_t *)((uint8_t *)&p->sq_off + 32);
+  cq_addr = *(uint64_t *)((uint8_t *)&p->cq_off + 32);
+  ring->fd = io_uring_setup(number(words[1]), p);
+  int error = errno;
+  sprintf(name, "ring%s", ring->name);
+  set_fd(name, ring->fd);
+  errno = error;
+  if (ring->fd < 0) {
     event_ret("setup", -1);
     return;
   }
   event("setup", "\"ret\":0,\"sq_entries\":%u,\"cq_entries\":%u,\"flags\":%u,\"features\":%u",
         p->sq_entries, p->cq_entries, p->flags, p->features);
-  ring.sqe_size = p->flags & IORING_SETUP_SQE128 ? 128 : 64;
-  ring.cqe_shift = p->flags & IORING_SETUP_CQE32 ? 1 : 0;
+  ring->sqe_size = p->flags & IORING_SETUP_SQE128 ? 128 : 64;
+  ring->cqe_shift = p->flags & IORING_SETUP_CQE32 ? 1 : 0;
+  if (p->flags & FLAG_REGISTERED_FD_ONLY) ring->enter_flags = FLAG_ENTER_REGISTERED_RING;
+  ring->is_open = 1;
+  if (p->flags & FLAG_NO_MMAP) { // the program has given its own memory
+    ring->sq = ring->cq = (uint8_t *)(uintptr_t)cq_addr;
+    ring->sqes = (void *)(uintptr_t)sq_addr;
+    return;
+  }
   size_t size = cq_bytes();
   if (!(p->flags & IORING_SETUP_NO_SQARRAY)) {
     size_t sq_size = p->sq_off.array + p->sq_entries * sizeof(uint32_t);
     if (size < sq_size) size = sq_size;
   }
-  ring.sq = ring.cq = map_ring(size, IORING_OFF_SQ_RING);
-  ring.sqes = map_ring(ring.sqe_size * p->sq_entries, IORING_OFF_SQES);
-  ring.is_open = 1;
+  ring->sq = ring->cq = map_ring(size, IORING_OFF_SQ_RING);
+  ring->sqes = map_ring(ring->sqe_size * p->sq_entries, IORING_OFF_SQES);
 }
 
 static uint64_t parse_dest(char *text, struct sockaddr_in *into) {
@@ -401,6 +523,38 @@ static uint64_t parse_dest(char *text, struct sockaddr_in *into) {
   return (uintptr_t)into;
 }
 
+static void store(uint8_t *at, unsigned bytes, uint64_t value) {
+  memcpy(at, &value, bytes); // little-endian, like everything that has io_uring here
+}
+
+// A field by name, or u32.44=VALUE: that many bits at that byte. By offset, because the names of these
+// fields differ between releases of the header.
+static int set_sqe_bytes(uint8_t *raw, const char *key, const char *value) {
+  static const struct { const char *name; unsigned offset, bytes; } fields[] = {
+      {"flags", 1, 1},       {"ioprio", 2, 2},     {"addr", 16, 8},        {"len", 24, 4},
+      {"ud", 32, 8},         {"mf", 28, 4},        {"bi", 40, 2},          {"off", 8, 8},
+      {"personality", 42, 2}, {"addr_len", 44, 2}, {"pad3", 46, 2},        {"addr3", 48, 8},
+      {"pad2", 56, 8},       {"addr2", 8, 8},      {"file_index", 44, 4},  {"splice_fd_in", 44, 4},
+      {"splice_off_in", 16, 8}, {"cmd_op", 8, 4},  {"bgid", 40, 2},        {"level", 16, 4},
+      {"optname", 20, 4},    {"optlen", 44, 4},    {"optval", 48, 8}};
+  unsigned bits, offset;
+  char end;
+  if (!strcmp(key, "fd")) {
+    store(raw + 4, 4, fd_of(value));
+    return 1;
+  }
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    if (strcmp(fields[i].name, key)) continue;
+    store(raw + fields[i].offset, fields[i].bytes, arg_value(value));
+    return 1;
+  }
+  if (sscanf(key, "u%2u.%3u%c", &bits, &offset, &end) != 2) return 0;
+  if (bits != 8 && bits != 16 && bits != 32 && bits != 64) return 0;
+  if (offset + bits / 8 > ring->sqe_size) bad("sqe: %s is outside of the SQE", key);
+  store(raw + offset, bits / 8, arg_value(value));
+  return 1;
+}
+
 static void set_sqe_field(struct io_uring_sqe *sqe, const char *key, char *value) {
   // The kernel may read these long after the SQE was written.
   static struct __kernel_timespec timespecs[TIMESPEC_MAX];
@@ -408,8 +562,7 @@ static void set_sqe_field(struct io_uring_sqe *sqe, const char *key, char *value
   static int timespec_count, dest_count;
   uint8_t *raw = (uint8_t *)sqe;
 
-  if (!strcmp(key, "fd")) sqe->fd = fd_of(value);
-  else if (!strcmp(key, "buf")) {
+  if (!strcmp(key, "buf")) {
     char *plus = strchr(value, '+');
     size_t offset = 0;
     if (plus) {
@@ -437,38 +590,25 @@ static void set_sqe_field(struct io_uring_sqe *sqe, const char *key, char *value
     sqe->addr2 = parse_dest(value, &dests[dest_count++]);
     sqe->addr_len = sizeof(struct sockaddr_in);
   }
-  else if (!strcmp(key, "addr")) sqe->addr = flags_value(value);
-  else if (!strcmp(key, "len")) sqe->len = flags_value(value);
-  else if (!strcmp(key, "ud")) sqe->user_data = flags_value(value);
-  else if (!strcmp(key, "flags")) sqe->flags = flags_value(value);
-  else if (!strcmp(key, "ioprio")) sqe->ioprio = flags_value(value);
-  else if (!strcmp(key, "mf")) sqe->msg_flags = flags_value(value);
-  else if (!strcmp(key, "bi")) sqe->buf_index = flags_value(value);
-  else if (!strcmp(key, "off")) sqe->off = flags_value(value);
-  else if (!strcmp(key, "personality")) sqe->personality = flags_value(value);
-  // By offset: the names of these fields differ between releases of the header.
-  else if (!strcmp(key, "addr_len")) *(uint16_t *)(raw + 44) = flags_value(value);
-  else if (!strcmp(key, "pad3")) *(uint16_t *)(raw + 46) = flags_value(value);
-  else if (!strcmp(key, "addr3")) *(uint64_t *)(raw + 48) = flags_value(value);
-  else if (!strcmp(key, "pad2")) *(uint64_t *)(raw + 56) = flags_value(value);
+  else if (set_sqe_bytes(raw, key, value)) return;
   else bad("sqe: unknown key %.40s", key);
 }
 
 // sqe OPCODE key=value...: fills the next SQE and publishes it by moving the tail.
 static void op_sqe(char **words, int count) {
-  if (!ring.is_open) {
+  if (!ring->is_open) {
     event_plain("skip");
     return;
   }
-  const struct io_uring_params *p = &ring.params;
+  const struct io_uring_params *p = &ring->params;
   uint32_t head = __atomic_load_n(sq_word(p->sq_off.head), __ATOMIC_ACQUIRE);
-  if (ring.tail - head >= p->sq_entries) {
+  if (ring->tail - head >= p->sq_entries) {
     event_plain("sqfull");
     return;
   }
-  unsigned slot = ring.tail & (p->sq_entries - 1);
-  struct io_uring_sqe *sqe = (void *)((uint8_t *)ring.sqes + slot * ring.sqe_size);
-  memset(sqe, 0, ring.sqe_size);
+  unsigned slot = ring->tail & (p->sq_entries - 1);
+  struct io_uring_sqe *sqe = (void *)((uint8_t *)ring->sqes + slot * ring->sqe_size);
+  memset(sqe, 0, ring->sqe_size);
   const struct token *opcode = find_token(opcode_tokens, words[1]);
   sqe->opcode = opcode ? opcode->value : flags_value(words[1]);
   for (int i = 2; i < count; i++) {
@@ -476,10 +616,10 @@ static void op_sqe(char **words, int count) {
     set_sqe_field(sqe, words[i], value);
   }
   if (!(p->flags & IORING_SETUP_NO_SQARRAY)) sq_word(p->sq_off.array)[slot] = slot;
-  ring.tail++;
-  ring.pending++;
+  ring->tail++;
+  ring->pending++;
   // Pairs with the kernel's acquire load of the tail: who sees the new tail sees the whole SQE.
-  __atomic_store_n(sq_word(p->sq_off.tail), ring.tail, __ATOMIC_RELEASE);
+  __atomic_store_n(sq_word(p->sq_off.tail), ring->tail, __ATOMIC_RELEASE);
 }
 
 static int enter_timed(unsigned to_submit, unsigned min_complete, int ms) {
@@ -490,50 +630,75 @@ static int enter_timed(unsigned to_submit, unsigned min_complete, int ms) {
 }
 
 static void report_submit(long ret) {
-  if (ret > 0) ring.pending -= ret;
+  if (ret > 0) ring->pending -= ret;
   event_ret("enter", ret);
 }
 
 // submit [n]
 static void op_submit(char **words, int count) {
-  unsigned to_submit = count > 1 ? (unsigned)decimal(words[1]) : ring.pending;
+  unsigned to_submit = count > 1 ? (unsigned)decimal(words[1]) : ring->pending;
   report_submit(io_uring_enter(to_submit, 0, 0, NULL, 0));
 }
 
 // submitwait nr [ms]
 static void op_submitwait(char **words, int count) {
-  report_submit(enter_timed(ring.pending, decimal(words[1]), decimal_or(words, count, 2, 200)));
+  report_submit(enter_timed(ring->pending, decimal(words[1]), milliseconds_or(words, count, 2, 200)));
 }
 
 // wait nr [ms]
 static void op_wait(char **words, int count) {
-  event_ret("enter", enter_timed(0, decimal(words[1]), decimal_or(words, count, 2, 200)));
+  event_ret("enter", enter_timed(0, decimal(words[1]), milliseconds_or(words, count, 2, 200)));
 }
 
-// enter to_submit min_complete flags. The count of unsubmitted entries is not adjusted.
+// enter to_submit min_complete flags [arg size]. The count of unsubmitted entries is not adjusted.
 static void op_enter(char **words, int count) {
-  (void)count;
+  uint64_t arg = 0, size = 0;
+  if (count == 5) bad("enter: the size of the argument is missing");
+  if (count > 5) {
+    arg = arg_value(words[4]);
+    size = arg_value(words[5]);
+  }
   event_ret("enter", io_uring_enter(flags_value(words[1]), flags_value(words[2]),
-                                    flags_value(words[3]), NULL, 0));
+                                    flags_value(words[3]), (void *)(uintptr_t)arg, size));
+}
+
+// reg OPCODE ARG NR [FD]: the raw call
+static void op_reg(char **words, int count) {
+  int fd = count > 4 ? fd_of(words[4]) : ring->fd;
+  event_ret("register", syscall(__NR_io_uring_register, fd, (unsigned)flags_value(words[1]),
+                                arg_value(words[2]), (unsigned)flags_value(words[3])));
+}
+
+// Prints one CQE. How many slots it takes; 0 for one that only fills the ring up to its end.
+static int show_cqe(const struct io_uring_cqe *cqe) {
+  int is_mixed = (ring->params.flags & FLAG_CQE_MIXED) != 0;
+  int is_long = is_mixed && cqe->flags & FLAG_CQE_32;
+  char more[128] = "";
+  int len = 0;
+  if (is_mixed && cqe->flags & FLAG_CQE_SKIP) return 0;
+  if (cqe->res < 0 && cqe->res > -4096)
+    len = snprintf(more, sizeof more, ",\"err\":\"%s\"", errno_name(-cqe->res));
+  if (is_long || ring->cqe_shift) {
+    const unsigned long long *big = (const void *)(cqe + 1);
+    if (big[0] || big[1])
+      snprintf(more + len, sizeof more - len, ",\"big0\":%llu,\"big1\":%llu", big[0], big[1]);
+  }
+  event("cqe", "\"ud\":%llu,\"res\":%d,\"flags\":%u%s", (unsigned long long)cqe->user_data,
+        cqe->res, cqe->flags, more);
+  return is_long ? 2 : 1;
 }
 
 // Prints and consumes up to `max` CQEs; no system call.
 static int reap(int max) {
-  const struct io_uring_params *p = &ring.params;
+  const struct io_uring_params *p = &ring->params;
   uint32_t head = *cq_word(p->cq_off.head), mask = *cq_word(p->cq_off.ring_mask);
   int n = 0;
   while (n < max) {
     if (head == __atomic_load_n(cq_word(p->cq_off.tail), __ATOMIC_ACQUIRE)) break;
-    size_t slot = (size_t)(head & mask) << ring.cqe_shift;
-    const struct io_uring_cqe *cqe = (void *)(ring.cq + p->cq_off.cqes + slot * sizeof *cqe);
-    unsigned long long user_data = cqe->user_data;
-    if (cqe->res < 0 && cqe->res > -4096)
-      event("cqe", "\"ud\":%llu,\"res\":%d,\"flags\":%u,\"err\":\"%s\"", user_data, cqe->res,
-            cqe->flags, errno_name(-cqe->res));
-    else
-      event("cqe", "\"ud\":%llu,\"res\":%d,\"flags\":%u", user_data, cqe->res, cqe->flags);
-    n++;
-    head++;
+    size_t slot = (size_t)(head & mask) << ring->cqe_shift;
+    int slots = show_cqe((void *)(ring->cq + p->cq_off.cqes + slot * sizeof(struct io_uring_cqe)));
+    if (slots) n++;
+    head += slots ? slots : 1;
     __atomic_store_n(cq_word(p->cq_off.head), head, __ATOMIC_RELEASE);
   }
   return n;
@@ -541,14 +706,14 @@ static int reap(int max) {
 
 // reap [max]
 static void op_reap(char **words, int count) {
-  if (!ring.is_open) return;
+  if (!ring->is_open) return;
   event("reaped", "\"n\":%d", reap(decimal_or(words, count, 1, 1 << 20)));
 }
 
 // settle [ms]: reaps until nothing new has come for ms
 static void op_settle(char **words, int count) {
-  if (!ring.is_open) return;
-  int ms = decimal_or(words, count, 1, 30), total = 0, n;
+  if (!ring->is_open) return;
+  int ms = milliseconds_or(words, count, 1, 30), total = 0, n;
   do {
     enter_timed(0, 1, silence_ms(ms, total));
     n = reap(1 << 20);
@@ -558,14 +723,14 @@ static void op_settle(char **words, int count) {
 }
 
 static void require_ring(void) {
-  if (!ring.sq) bad("%s: there is no ring", op_name);
+  if (!ring->sq) bad("%s: there is no ring", op_name);
 }
 
 // ring: the counters and flags of both rings
 static void op_ring(char **words, int count) {
   (void)words, (void)count;
   require_ring();
-  const struct io_uring_params *p = &ring.params;
+  const struct io_uring_params *p = &ring->params;
   event("ring",
         "\"sq_flags\":%u,\"cq_overflow\":%u,\"sq_dropped\":%u,\"sq_head\":%u,\"cq_ready\":%u",
         *sq_word(p->sq_off.flags), *cq_word(p->cq_off.overflow), *sq_word(p->sq_off.dropped),
@@ -577,7 +742,7 @@ static void op_ringmem(char **words, int count) {
   (void)words, (void)count;
   require_ring();
   size_t size = cq_bytes();
-  event("ringmem", "\"cq_fnv\":%u,\"bytes\":%zu", fnv_more(FNV_BASIS, ring.cq, size), size);
+  event("ringmem", "\"cq_fnv\":%u,\"bytes\":%zu", fnv_more(FNV_BASIS, ring->cq, size), size);
 }
 
 // regbuf NAME...; "-" is an empty slot
@@ -611,18 +776,22 @@ static void op_enable(char **words, int count) {
 
 static void op_closering(char **words, int count) {
   (void)words, (void)count;
-  event_ret("close", close(ring.fd));
-  ring.is_open = 0;
+  event_ret("close", close(ring->fd));
+  ring->is_open = 0;
 }
 
 // --- Memory ----------------------------------------------------------------------------------
 
+static struct named_buf *new_buf(const char *name) {
+  if (buf_count == NAMES_MAX) bad("%s: more than %d buffers", op_name, NAMES_MAX);
+  set_name(bufs[buf_count].name, name);
+  return &bufs[buf_count++];
+}
+
 // buf NAME LEN [SEED]: page-aligned; byte i is (31 * i + (i >> 8) + seed) & 255
 static void op_buf(char **words, int count) {
-  if (buf_count == NAMES_MAX) bad("buf: more than %d buffers", NAMES_MAX);
-  struct named_buf *buf = &bufs[buf_count];
   int seed = decimal_or(words, count, 3, 1);
-  set_name(buf->name, words[1]);
+  struct named_buf *buf = new_buf(words[1]);
   buf->len = number(words[2]);
   if (buf->len > BUF_BYTES_MAX) bad("buf: longer than %lu bytes", BUF_BYTES_MAX);
   buf->mapped = (buf->len + 4095) & ~4095ul;
@@ -635,7 +804,66 @@ static void op_buf(char **words, int count) {
   if (buf->bytes == MAP_FAILED) bad_errno("mmap");
   buf->is_writable = 1;
   for (size_t i = 0; i < buf->len; i++) buf->bytes[i] = (uint8_t)(i * 31 + (i >> 8) + seed);
-  buf_count++;
+}
+
+// map NAME LEN FD OFFSET: a shared mapping of a descriptor, named like a buffer
+static void op_map(char **words, int count) {
+  (void)count;
+  struct named_buf *buf = new_buf(words[1]);
+  buf->len = number(words[2]);
+  buf->mapped = buf->len ? (buf->len + 4095) & ~4095ul : 4096;
+  void *at = mmap(NULL, buf->len, PROT_READ | PROT_WRITE, MAP_SHARED, (int)arg_value(words[3]),
+                  (off_t)(uint32_t)arg_value(words[4]));
+  event_ret("map", at == MAP_FAILED ? -1 : 0);
+  buf->is_writable = at != MAP_FAILED;
+  buf->bytes = buf->is_writable ? at : NULL;
+}
+
+static const struct number_type {
+  const char *name;
+  unsigned bytes;
+  int is_signed;
+} number_types[] = {{"u8", 1, 0},  {"u16", 2, 0}, {"u32", 4, 0},
+                    {"u64", 8, 0}, {"i32", 4, 1}, {"i64", 8, 1}};
+
+static const struct number_type *type_of(const char *word) {
+  for (size_t i = 0; i < sizeof number_types / sizeof *number_types; i++)
+    if (!strcmp(number_types[i].name, word)) return &number_types[i];
+  bad("%s: unknown type %.40s", op_name, word);
+}
+
+// put NAME offset TYPE ARG...
+static void op_put(char **words, int count) {
+  const struct number_type *type = type_of(words[3]);
+  uint8_t *at = within(words[1], number(words[2]), (size_t)type->bytes * (count - 4));
+  for (int i = 4; i < count; i++, at += type->bytes) store(at, type->bytes, arg_value(words[i]));
+}
+
+// get NAME offset TYPE [count]
+static void op_get(char **words, int count) {
+  const struct number_type *type = type_of(words[3]);
+  size_t n = count > 4 ? number(words[4]) : 1;
+  if (n < 1 || n > GET_MAX) bad("get: not 1 to %d values", GET_MAX);
+  const uint8_t *at = within(words[1], number(words[2]), n * type->bytes);
+  event_start("get");
+  printf(",\"v\":\"");
+  for (size_t i = 0; i < n; i++, at += type->bytes) {
+    uint64_t value = 0;
+    memcpy(&value, at, type->bytes);
+    if (type->is_signed && type->bytes == 4) value = (int64_t)(int32_t)value;
+    const char *comma = i ? "," : "";
+    if (type->is_signed) printf("%s%lld", comma, (long long)value);
+    else printf("%s%llu", comma, (unsigned long long)value);
+  }
+  printf("\"}\n");
+}
+
+// hash NAME [offset len]
+static void op_hash(char **words, int count) {
+  if (count == 3) bad("hash: the length is missing");
+  size_t offset = count > 3 ? number(words[2]) : 0;
+  size_t len = count > 3 ? number(words[3]) : area_of(words[1]).len;
+  event("hash", "\"fnv\":%u", fnv_more(FNV_BASIS, within(words[1], offset, len), len));
 }
 
 // poke NAME offset len byte
@@ -784,6 +1012,7 @@ static void inet_pair(int pair[2], int is_tcp, const char *device, int sndbuf, i
 static void op_pair(char **words, int count) {
   const char *kind = words[3], *device = count > 4 ? words[4] : "lo";
   int sndbuf = 0, rcvbuf = 0, nodelay = 1, pair[2] = {-1, -1}, type = unix_type(kind);
+  if (!strcmp(words[1], words[2])) bad("pair: both sockets have the same name");
   for (int i = 5; i < count; i++) {
     char *value = cut(words[i], '=');
     if (!strcmp(words[i], "sndbuf")) sndbuf = decimal(value);
@@ -835,6 +1064,7 @@ static void op_file(char **words, int count) {
 static void op_pipe(char **words, int count) {
   (void)count;
   int ends[2];
+  if (!strcmp(words[1], words[2])) bad("pipe: both ends have the same name");
   if (pipe(ends)) bad_errno("pipe");
   set_fd(words[1], ends[0]);
   set_fd(words[2], ends[1]);
@@ -870,7 +1100,7 @@ static void op_recv(char **words, int count) {
   int fd = fd_of(words[1]);
   size_t want = number(words[2]);
   if (want > sizeof bytes) bad("recv: more than %zu bytes", sizeof bytes);
-  wait_readable(fd, silence_ms(decimal_or(words, count, 3, 50), 0));
+  wait_readable(fd, silence_ms(milliseconds_or(words, count, 3, 50), 0));
   long ret = recv(fd, bytes, want, MSG_DONTWAIT);
   if (ret < 0) event_ret("recv", ret);
   else event("recv", "\"ret\":%ld,\"fnv\":%u", ret, fnv_more(FNV_BASIS, bytes, ret));
@@ -879,7 +1109,7 @@ static void op_recv(char **words, int count) {
 // recvall SOCKET n [ms]: until n bytes, the end, an error, or silence for ms
 static void op_recvall(char **words, int count) {
   static uint8_t bytes[1 << 16];
-  int fd = fd_of(words[1]), ms = decimal_or(words, count, 3, 60), eof = 0, error = 0;
+  int fd = fd_of(words[1]), ms = milliseconds_or(words, count, 3, 60), eof = 0, error = 0;
   size_t want = number(words[2]), total = 0;
   uint32_t hash = FNV_BASIS;
   while (total < want && wait_readable(fd, silence_ms(ms, total))) {
@@ -904,7 +1134,7 @@ static void op_recvall(char **words, int count) {
 // because the amount is rarely the same twice
 static void op_drainrx(char **words, int count) {
   static uint8_t bytes[1 << 16];
-  int fd = fd_of(words[1]), ms = decimal_or(words, count, 2, 40);
+  int fd = fd_of(words[1]), ms = milliseconds_or(words, count, 2, 40);
   size_t enough = count > 3 ? number(words[3]) : SIZE_MAX, total = 0;
   while (wait_readable(fd, silence_ms(ms, total))) {
     long ret = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
@@ -918,7 +1148,7 @@ static void op_drainrx(char **words, int count) {
 
 // errq SOCKET [ms]: prints and empties the error queue, 64 entries at most
 static void op_errq(char **words, int count) {
-  int fd = fd_of(words[1]), ms = decimal_or(words, count, 2, 20);
+  int fd = fd_of(words[1]), ms = milliseconds_or(words, count, 2, 20);
   for (int i = 0; i < 64; i++) {
     char control[512];
     struct msghdr header = {.msg_control = control, .msg_controllen = sizeof control};
@@ -1001,9 +1231,34 @@ static void op_setuid(char **words, int count) {
 
 static void op_msleep(char **words, int count) {
   (void)count;
-  int ms = decimal(words[1]);
-  if (ms < 0 || ms > RUN_SECONDS_MAX * 1000) bad("msleep: not in 0..%d", RUN_SECONDS_MAX * 1000);
-  usleep(1000u * ms);
+  usleep(1000u * milliseconds(words[1]));
+}
+
+// sys [NAME=]CALL ARG...: one raw system call
+static void op_sys(char **words, int count) {
+  char *name = NULL, *call = strchr(words[1], '=');
+  uint64_t args[6] = {0};
+  if (call) {
+    name = words[1];
+    *call++ = 0;
+  } else {
+    call = words[1];
+  }
+  const struct token *token = find_token(call_tokens, call);
+  if (!token) bad("sys: unknown call %.40s", call);
+  if (count > 8) bad("sys: more than 6 arguments");
+  for (int i = 2; i < count; i++) args[i - 2] = arg_value(words[i]);
+  long ret = syscall(token->value, args[0], args[1], args[2], args[3], args[4], args[5]);
+  if (ret < 0)
+    event("sys", "\"call\":\"%s\",\"ret\":-1,\"errno\":\"%s\"", call, errno_name(errno));
+  else event("sys", "\"call\":\"%s\",\"ret\":%ld", call, ret);
+  if (name) set_fd(name, ret < 0 ? -1 : ret);
+}
+
+// fd NAME ARG: a name for a number
+static void op_fd(char **words, int count) {
+  (void)count;
+  set_fd(words[1], arg_value(words[2]));
 }
 
 // say text: a marker in the output; only the first word is printed
@@ -1021,12 +1276,14 @@ static const struct operation {
   int args_min, args_max;
   const char *args;
 } operations[] = {
-    {"setup", op_setup, 1, 3, "ENTRIES FLAGS [CQ_ENTRIES]"},
+    {"use", op_use, 1, 1, "RING"},
+    {"setup", op_setup, 1, 9, "ENTRIES FLAGS [CQ_ENTRIES] [key=ARG...]"},
     {"sqe", op_sqe, 1, WORDS_MAX, "OPCODE key=value..."},
     {"submit", op_submit, 0, 1, "[n]"},
     {"submitwait", op_submitwait, 1, 2, "nr [ms]"},
     {"wait", op_wait, 1, 2, "nr [ms]"},
-    {"enter", op_enter, 3, 3, "to_submit min_complete flags"},
+    {"enter", op_enter, 3, 5, "to_submit min_complete flags [ARG SIZE]"},
+    {"reg", op_reg, 3, 4, "OPCODE ARG NR [FD]"},
     {"reap", op_reap, 0, 1, "[max]"},
     {"settle", op_settle, 0, 1, "[ms]"},
     {"ring", op_ring, 0, 0, "nothing"},
@@ -1037,6 +1294,12 @@ static const struct operation {
     {"enable", op_enable, 0, 0, "nothing"},
     {"closering", op_closering, 0, 0, "nothing"},
     {"buf", op_buf, 2, 3, "NAME LEN [SEED]"},
+    {"map", op_map, 4, 4, "NAME LEN FD OFFSET"},
+    {"put", op_put, 4, WORDS_MAX, "BUF offset TYPE ARG..."},
+    {"get", op_get, 3, 4, "BUF offset TYPE [count]"},
+    {"hash", op_hash, 1, 3, "BUF [offset len]"},
+    {"sys", op_sys, 1, 8, "[NAME=]CALL ARG..."},
+    {"fd", op_fd, 2, 2, "NAME ARG"},
     {"poke", op_poke, 4, 4, "BUF offset len byte"},
     {"unmap", op_unmap, 1, 1, "BUF"},
     {"mprotect_none", op_mprotect_none, 1, 1, "BUF"},
@@ -1103,7 +1366,8 @@ static void run_program(FILE *file) {
 // A request is the line "BYTES TIME_MS PATIENCE_MS" and the program's text; the reply is the line
 // "STATUS OUT_BYTES ERR_BYTES MICROSECONDS" and both outputs. STATUS is the exit status, or 128 + the signal
 // (SIGALRM when the program took longer than TIME_MS). Every program has a process of its own, forked from
-// this one, whose descriptors 0 to 2 are empty files.
+// this one, whose descriptors 0 to 2 are /dev/null. Without --serve there is one program, and this process
+// ends as that one did.
 
 enum { OUT_MAX = 16 << 20, ERR_MAX = 4096 };
 
@@ -1137,9 +1401,14 @@ static FILE *output_stream(struct output *output) {
 }
 
 static void serve_child(char *text, size_t len, int time_ms, struct output *out, struct output *err) {
+  struct rlimit limit;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   close_range(0, ~0u, 0);
-  for (int fd = 0; fd < 3; fd++) memfd_create("standard", 0);
+  for (int fd = 0; fd < 3; fd++)
+    if (open("/dev/null", O_RDWR) != fd) _exit(3);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = FDS_MAX;
+  setrlimit(RLIMIT_NOFILE, &limit);
   stdout = output_stream(out);
   stderr = output_stream(err);
   struct itimerval timer = {.it_value = {time_ms / 1000, time_ms % 1000 * 1000}};
@@ -1162,6 +1431,29 @@ static long microseconds(void) {
   return now.tv_sec * 1000000l + now.tv_nsec / 1000;
 }
 
+// Runs one program; its status as waitpid() gives it.
+static int run_in_child(char *text, size_t len, int time_ms, struct output *out, struct output *err) {
+  int status;
+  out->len = err->len = 0;
+  pid_t child = fork();
+  if (child < 0) _exit(3);
+  if (!child) serve_child(text, len, time_ms, out, err);
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  return status;
+}
+
+static int run_once(FILE *file) {
+  struct output *out = output_new(OUT_MAX), *err = output_new(ERR_MAX);
+  char *text = NULL;
+  size_t capacity = 0;
+  ssize_t len = getdelim(&text, &capacity, EOF, file);
+  int status = run_in_child(text, len < 0 ? 0 : len, RUN_SECONDS_MAX * 1000, out, err);
+  write_all(1, out->bytes, out->len);
+  write_all(2, err->bytes, err->len);
+  if (WIFSIGNALED(status)) raise(WTERMSIG(status));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
 static int serve(void) {
   struct output *out = output_new(OUT_MAX), *err = output_new(ERR_MAX);
   char request[128], reply[128];
@@ -1171,12 +1463,8 @@ static int serve(void) {
     if (sscanf(request, "%zu %d %d", &len, &time_ms, &patience_ms) != 3) return 2;
     char *text = malloc(len + 1);
     if (!text || fread(text, 1, len, stdin) != len) return 2;
-    out->len = err->len = 0;
     long start = microseconds();
-    pid_t child = fork();
-    if (child < 0) return 3;
-    if (!child) serve_child(text, len, time_ms, out, err);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    status = run_in_child(text, len, time_ms, out, err);
     free(text);
     int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     int head = snprintf(reply, sizeof reply, "%d %zu %zu %ld\n", exit_status, out->len, err->len,
@@ -1195,7 +1483,5 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%s: %s\n", argv[1], strerror(errno));
     return 2;
   }
-  setvbuf(stdout, NULL, _IOFBF, 1 << 16); // a write per event would delay the program
-  alarm(RUN_SECONDS_MAX);
-  run_program(file);
+  return run_once(file);
 }

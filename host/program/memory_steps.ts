@@ -1,0 +1,68 @@
+// The steps on the program's own memory.
+import { PROT_NONE, PROT_READ, PROT_WRITE } from "../../assembly/abi/socket.ts";
+import { pageAlign } from "../sys/user_memory.ts";
+import type { RunContext } from "./context.ts";
+import { fnv1a32 } from "./events.ts";
+import type { StepOf } from "./steps.ts";
+import { NUMBER_TYPES } from "./vocabulary.ts";
+
+/** Whole pages, and none for an empty buffer, which the calls then refuse. */
+function wholePages(length: number): number {
+  return length === 0 ? 0 : pageAlign(length);
+}
+
+/** Page-aligned, byte i = 31 i + (i >> 8) + seed. */
+export function stepBuf(run: RunContext, step: StepOf<"buf">): void {
+  const address = run.user.pages(step.length);
+  const bytes = run.user.memory.u8.subarray(address, address + step.length);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = index * 31 + (index >> 8) + step.seed;
+  run.addBuf(step.name, { address, length: step.length, isWritable: true });
+}
+
+/** mmap() of a descriptor. Named like a buffer when it succeeds. */
+export function stepMap(run: RunContext, step: StepOf<"map">): void {
+  const offset = run.argU32(step.offset);
+  const at = run.sys.mmap(step.length, PROT_READ | PROT_WRITE, run.argI32(step.fd), offset);
+  const address = run.call("mmap", at);
+  run.outResult("map", address < 0 ? address : 0);
+  const isWritable = address >= 0;
+  run.addBuf(step.name, { address: isWritable ? address : 0, length: step.length, isWritable });
+}
+
+export function stepPoke(run: RunContext, step: StepOf<"poke">): void {
+  run.user.fill(run.within(step.buf, step.offset, step.length), step.length, step.byte);
+}
+
+export function stepPut(run: RunContext, step: StepOf<"put">): void {
+  const [bytes] = NUMBER_TYPES[step.type];
+  const at = run.within(step.name, step.offset, bytes * step.values.length);
+  step.values.forEach((value, index) => {
+    run.user.setNumber(at + index * bytes, bytes, run.arg(value));
+  });
+}
+
+export function stepGet(run: RunContext, step: StepOf<"get">): void {
+  const [bytes, signed] = NUMBER_TYPES[step.type];
+  const at = run.within(step.name, step.offset, bytes * step.count);
+  const values = Array.from({ length: step.count }, (_, index) =>
+    run.user.getNumber(at + index * bytes, bytes, signed),
+  );
+  run.out("get", { v: values.join(",") });
+}
+
+export function stepHash(run: RunContext, step: StepOf<"hash">): void {
+  const length = step.length ?? run.area(step.name).length;
+  run.out("hash", { fnv: fnv1a32(run.user.read(run.within(step.name, step.offset, length), length)) });
+}
+
+export function stepUnmap(run: RunContext, step: StepOf<"unmap">): void {
+  const buffer = run.buf(step.buf);
+  run.sys.munmap(buffer.address, wholePages(buffer.length));
+  buffer.isWritable = false;
+}
+
+export function stepMprotectNone(run: RunContext, step: StepOf<"mprotect_none">): void {
+  const buffer = run.buf(step.buf);
+  run.sys.mprotect(buffer.address, wholePages(buffer.length), PROT_NONE);
+  buffer.isWritable = false;
+}

@@ -1,0 +1,82 @@
+// The names that a program may use for numbers: flags and constants, operations of the ring, system calls. The C harness
+// is compiled with the same lists (host/kernel/names_header.ts), so a name is added here, or in assembly/abi/, and nowhere
+// else.
+import * as socket from "../../assembly/abi/socket.ts";
+import * as uapi from "../../assembly/abi/uapi.ts";
+
+type Names = Record<string, number>;
+
+/** Where the constants come from. Offsets and sizes of structs are no words of the language. */
+const HEADERS: readonly Record<string, unknown>[] = [uapi, socket];
+const NOT_A_WORD = /^(?!IORING_OFF_).*_OFF_|_SIZE$|_LAST$|_SHIFT$|_MASK$/;
+
+/** What is left out of a long name to make the short one: `IORING_SETUP_SQPOLL` is also `SQPOLL`. */
+const PREFIXES = ["IORING_SETUP_", "IOSQE_", "IORING_"];
+
+function headerNames(): Names {
+  const names: Names = {};
+  for (const header of HEADERS) {
+    for (const [name, value] of Object.entries(header)) {
+      if (typeof value !== "number" || NOT_A_WORD.test(name)) continue;
+      names[name] = value;
+      const prefix = PREFIXES.find((each) => name.startsWith(each));
+      if (prefix !== undefined) names[name.slice(prefix.length)] = value;
+    }
+  }
+  return names;
+}
+
+/** Names that are no header's, or that the short form above does not give. */
+const OWN_NAMES: Names = {
+  CQE_SKIP: uapi.IOSQE_CQE_SKIP_SUCCESS,
+  POLL_FIRST: uapi.IORING_RECVSEND_POLL_FIRST,
+  FIXED_BUF: uapi.IORING_RECVSEND_FIXED_BUF,
+  REPORT_USAGE: uapi.IORING_SEND_ZC_REPORT_USAGE,
+  BUNDLE: uapi.IORING_RECVSEND_BUNDLE,
+  VECTORIZED: uapi.IORING_SEND_VECTORIZED,
+};
+
+/** Flags and constants by name. The names of all groups share one table, as no two mean different things. */
+export const FLAGS: Readonly<Names> = { ...headerNames(), ...OWN_NAMES };
+
+/** `send_zc` and so on: the names of the header in lower case, and one short form. */
+export const SQE_OPS: Readonly<Names> = {
+  ...Object.fromEntries(
+    Object.entries(uapi)
+      .filter(([name]) => name.startsWith("IORING_OP_") && name !== "IORING_OP_LAST")
+      .map(([name, value]) => [name.slice("IORING_OP_".length).toLowerCase(), value as number]),
+  ),
+  cancel: uapi.IORING_OP_ASYNC_CANCEL,
+};
+
+/**
+ * The calls that `sys` makes. The emulator has an implementation for those in sys_calls.ts; the others are reported as not
+ * modelled. Left out: what ends the process, what gives addresses (`map` does that), and what needs a file system.
+ */
+export const SYS_CALLS = [
+  ...["accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt", "listen", "recvfrom"],
+  ...["recvmmsg", "recvmsg", "sendmmsg", "sendmsg", "sendto", "setsockopt", "shutdown", "socket", "socketpair"],
+  ...["close", "dup", "dup2", "dup3", "eventfd", "eventfd2", "fcntl", "ioctl", "memfd_create", "pipe", "pipe2"],
+  ...["read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2"],
+  ...["sendfile", "splice", "tee", "vmsplice", "ftruncate", "fallocate", "lseek", "fsync", "fdatasync"],
+  ...["epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2"],
+  ...["poll", "ppoll", "select", "pselect6", "timerfd_create", "timerfd_settime", "timerfd_gettime"],
+  ...["futex", "futex_wait", "futex_wake", "futex_waitv", "futex_requeue"],
+  ...["madvise", "mlock", "mprotect", "munlock", "munmap"],
+  ...["getrlimit", "prlimit64", "setrlimit", "setuid", "nanosleep", "sched_yield"],
+  ...["io_uring_setup", "io_uring_enter", "io_uring_register"],
+] as const;
+
+export type SysCall = (typeof SYS_CALLS)[number];
+
+/** Types of `put` and `get`: bytes, and whether they are signed. */
+export const NUMBER_TYPES = {
+  u8: [1, false],
+  u16: [2, false],
+  u32: [4, false],
+  u64: [8, false],
+  i32: [4, true],
+  i64: [8, true],
+} as const;
+
+export type NumberType = keyof typeof NUMBER_TYPES;
