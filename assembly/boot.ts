@@ -3,18 +3,20 @@
 import {
   ASYNC_MAX, ASYNC_SIZE, CHUNK_BASE, CTX_MAX, CTX_SIZE, DEV_MAX, DEV_SIZE, FILE_MAX, FILE_SIZE, KBUF_MAX, KBUF_SIZE, NODE_MAX, NODE_SIZE, OVERFLOW_MAX, OVERFLOW_SIZE,
   POOLS_BASE, REQ_MAX, REQ_SIZE, SHINFO_MAX, SHINFO_SIZE, SKB_MAX, SKB_SIZE, SMALL_MAX, SMALL_SIZE, SOCK_MAX, SOCK_SIZE, TASK_MAX, TASK_SIZE,
-  TIMER_MAX, TIMER_SIZE,
+  PAGE_PROT_BASE, STATE_BASE, TIMER_HEAP_BASE, TIMER_MAX, TIMER_SIZE, TRACE_BASE, TRACE_CAPACITY, TRACE_HDR_BASE,
 } from "./abi/layout";
 import { BUG_POOL_RANGE } from "./abi/bug";
+import { TRACE_HDR_HEAD } from "./abi/trace";
 import { bugOn } from "./lib/bug";
 import {
   POOL_ASYNC, POOL_CTX, POOL_DEV, POOL_FILE, POOL_KBUF, POOL_NODE, POOL_OVERFLOW, POOL_REQ, POOL_SHINFO, POOL_SKB, POOL_SMALL, POOL_SOCK, POOL_TASK, POOL_TIMER,
-  poolInit,
+  poolHiwater, poolInit, poolsClear,
 } from "./lib/pool";
 import { rngInit } from "./lib/rng";
 import { S_CURRENT, S_HOOK_TASK_WORK, S_TASK1 } from "./lib/state";
 import { traceInit } from "./lib/trace";
-import { vmInit } from "./mm/vma";
+import { pagesClear } from "./mm/page";
+import { vmClear, vmInit } from "./mm/vma";
 import { taskCreate } from "./kernel/task";
 import { FILE_NULL, fdInstall, fileNew } from "./fs/file";
 import { nullRw } from "./fs/memfile";
@@ -57,4 +59,19 @@ export function bootMachine(seed: u32): void {
   driversInit();
   tcpInit();
   netNsCreate();
+}
+
+/**
+ * Zeroes all that this machine has written, so that it can boot again in the same memory. What was never handed out is
+ * zero still: the pools, the chunks, the timer heap and the user region each know how far they were used.
+ */
+export function clearMachine(): void {
+  const timers = poolHiwater(POOL_TIMER); // no more can have been armed at once
+  poolsClear();
+  memory.fill(TIMER_HEAP_BASE, 0, timers << 2);
+  const records = load<u32>(TRACE_HDR_BASE + TRACE_HDR_HEAD);
+  memory.fill(TRACE_BASE, 0, (records < TRACE_CAPACITY ? records : TRACE_CAPACITY) << 5);
+  pagesClear();
+  vmClear();
+  memory.fill(STATE_BASE, 0, PAGE_PROT_BASE - STATE_BASE); // last: it says how far
 }

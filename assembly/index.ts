@@ -4,7 +4,7 @@ import { TRACE_CTX_TASK } from "./abi/trace";
 import { S_NOT_MODELLED, S_TRACE_CTX, nowNs } from "./lib/state";
 import { timersPending } from "./lib/timer";
 import { traceEnable } from "./lib/trace";
-import { bootMachine } from "./boot";
+import { bootMachine, clearMachine } from "./boot";
 import { SLEEP_EVENT, sleepStep } from "./kernel/sched";
 import { devByIndex } from "./net/dev";
 import { devAddrAdd, devCreate, devDefaultRoute, devGet, devSet, netNsCreate } from "./drivers/rtnetlink";
@@ -31,6 +31,8 @@ export function boot(seed: u32): void {
   bootMachine(seed);
   store<u32>(S_TRACE_CTX, TRACE_CTX_TASK);
 }
+
+export function clear(): void { clearMachine(); }
 
 export function now_ns(): u64 { return nowNs(); }
 export function events_pending(): u32 { return timersPending(); }

@@ -51,6 +51,7 @@ export class Machine {
   readonly network: StandardNetwork | undefined;
   readonly seed: number;
   readonly #bus: NicBus;
+  readonly #socket: NicSocket;
   #pair: NicPair | undefined;
   #nics = FIRST_OWN_NIC;
 
@@ -64,8 +65,18 @@ export class Machine {
     return new Machine(core, socket, options);
   }
 
+  /**
+   * A new machine in the memory of `old`, which must not be used any more: a fifth of the time that create() takes, for
+   * who runs thousands of programs. The build is that of `old`.
+   */
+  static recycle(old: Machine, options: Omit<MachineOptions, "build"> = {}): Machine {
+    old.exports.clear();
+    return new Machine(old.core, old.#socket, options);
+  }
+
   private constructor(core: Core, socket: NicSocket, options: MachineOptions) {
     this.core = core;
+    this.#socket = socket;
     this.exports = core.exports;
     this.seed = options.seed ?? 0;
     this.#bus = new NicBus(core, this.seed);

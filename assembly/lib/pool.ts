@@ -5,7 +5,7 @@
 //
 // In the debug build a freed object is filled with POISON except for its first word (the free link) and checked when it
 // is handed out again, so a write through a stale pointer is found.
-import { POOL_DESC_BASE } from "../abi/layout";
+import { POOL_DESC_BASE, POOL_DESC_SIZE } from "../abi/layout";
 import { BUG_POOL_DOUBLE_FREE, BUG_POOL_POISON, BUG_POOL_RANGE } from "../abi/bug";
 import { bugOn, DEBUG } from "./bug";
 
@@ -88,3 +88,10 @@ function checkPoison(d: usize, p: usize): void {
 /** First object of the pool and how many were ever handed out, for walks in reports. */
 export function poolBase(pool: u32): usize { return load<u32>(desc(pool)) as usize; }
 export function poolHiwater(pool: u32): u32 { return load<u32>(desc(pool), 12); }
+
+/** Zeroes every object that was ever handed out. */
+export function poolsClear(): void {
+  for (let d: usize = POOL_DESC_BASE; d < POOL_DESC_BASE + POOL_DESC_SIZE; d += 32) {
+    memory.fill(load<u32>(d), 0, (load<u32>(d, 12) as usize) * (load<u32>(d, 4) as usize));
+  }
+}

@@ -106,3 +106,10 @@ export function pageAlloc(): usize {
   store<u32>(S_PAGE_OFF, off + PAGE_SIZE);
   return chunk + (off as usize);
 }
+
+/** Zeroes the chunks that were ever handed out, and their references. */
+export function pagesClear(): void {
+  const bytes = (load<u32>(S_CHUNK_HIWATER) as usize) << CHUNK_SHIFT;
+  memory.fill(CHUNK_BASE, 0, bytes);
+  memory.fill(PAGE_REF_BASE + ((CHUNK_BASE >> PAGE_SHIFT) << 2), 0, bytes >> PAGE_SHIFT << 2);
+}

@@ -1,6 +1,6 @@
 // The mapping table: one byte of protection per page of the user region. mmap() takes the lowest run of pages that is
 // unmapped and unpinned; a pointer is good if every page it touches is mapped with the right protection.
-import { PAGE_PROT_BASE, PAGE_SHIFT, PAGE_SIZE, TASK_SIZE_MAX_HI, USER_BASE, USER_END } from "../abi/layout";
+import { PAGE_PROT_BASE, PAGE_REF_BASE, PAGE_SHIFT, PAGE_SIZE, TASK_SIZE_MAX_HI, USER_BASE, USER_END } from "../abi/layout";
 import { EFAULT, EINVAL, ENOMEM } from "../abi/errno";
 import { S_USER_BRK, S_USER_FREE } from "../lib/state";
 import { pageRefs } from "./page";
@@ -107,4 +107,14 @@ export function copyToUser(to: u64, from: usize, len: u32): i32 {
   if (userSpan(to, len, PROT_WRITE) != len) return -EFAULT;
   memory.copy(to as usize, from, len);
   return 0;
+}
+
+/** Zeroes the user region as far as it was used, and what is known of its pages. */
+export function vmClear(): void {
+  const brk = load<u32>(S_USER_BRK) as usize, first: usize = USER_BASE >> PAGE_SHIFT;
+  if (!brk) return; // never booted, or cleared before
+  const bytes = brk - USER_BASE;
+  memory.fill(USER_BASE, 0, bytes);
+  memory.fill(protAt(first), 0, bytes >> PAGE_SHIFT);
+  memory.fill(PAGE_REF_BASE + (first << 2), 0, bytes >> PAGE_SHIFT << 2);
 }

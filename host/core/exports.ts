@@ -17,6 +17,8 @@ export interface CoreExports {
   abi_version(): number;
   /** Lays out the pools in zeroed memory and creates task 1 in network namespace 0 with `lo`. */
   boot(seed: number): void;
+  /** Zeroes all that was written since boot(), so that boot() may be called again. */
+  clear(): void;
 
   // Clock and events -------------------------------------------------------------------------------------------------
   now_ns(): bigint;

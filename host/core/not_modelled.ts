@@ -2,11 +2,19 @@
 import { NOT_MODELLED_FORM, NOT_MODELLED_OP, NOT_MODELLED_REGISTER } from "../../assembly/abi/not_modelled.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 
+const names = new Map<string, string>();
+
 function nameOf(prefix: string, value: number): string {
-  for (const [name, constant] of Object.entries(uapi)) {
-    if (name.startsWith(prefix) && constant === value && !name.endsWith("_LAST")) return name;
-  }
-  return `${prefix}${value}`;
+  const key = `${prefix}${value}`;
+  const name = names.get(key) ?? findName(prefix, value) ?? key;
+  names.set(key, name);
+  return name;
+}
+
+function findName(prefix: string, value: number): string | undefined {
+  return Object.entries(uapi).find(
+    ([name, constant]) => name.startsWith(prefix) && constant === value && !name.endsWith("_LAST"),
+  )?.[0];
 }
 
 /** `code` is what not_modelled() returned after `syscall` gave -ENOTMODELLED. */

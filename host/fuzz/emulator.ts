@@ -16,6 +16,8 @@ export interface EmulatorRun {
 
 export class Emulator {
   readonly #build: CoreBuild;
+  /** The machine of the program before, whose memory the next one gets. */
+  #idle: Machine | undefined;
 
   constructor(build: CoreBuild) {
     this.#build = build;
@@ -25,14 +27,22 @@ export class Emulator {
   async run(text: string, seed = 0): Promise<EmulatorRun> {
     const start = performance.now();
     const program = parseProgram(text, "program");
-    const machine = await Machine.create({ build: this.#build, seed });
+    const machine = await this.#machine(seed);
     const events: ProgramEvent[] = [];
     let outcome: EmulatorRun["outcome"];
     try {
       ({ outcome } = runProgram(machine, program, { onEvent: (event) => events.push(event) }));
+      this.#idle = machine;
     } catch (error) {
       outcome = { kind: "crash", report: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
     return { events, outcome, spent_ms: performance.now() - start };
+  }
+
+  /** After a crash there is none to reuse: what a core is worth that broke is not known. */
+  async #machine(seed: number): Promise<Machine> {
+    const idle = this.#idle;
+    this.#idle = undefined;
+    return idle === undefined ? Machine.create({ build: this.#build, seed }) : Machine.recycle(idle, { seed });
   }
 }

@@ -238,8 +238,8 @@ function parseReceive(words: Words, names: Names, ms: number): { fd: FdRef; leng
 }
 
 function parserOf(words: Words): Parser {
-  const found = Object.entries(PARSERS).find(([op]) => op === words.op);
-  return found?.[1] ?? words.expected("the name of an operation (setup, pair, sqe, submit, ...)", words.op);
+  if (Object.hasOwn(PARSERS, words.op)) return PARSERS[words.op as StepOp];
+  return words.expected("the name of an operation (setup, pair, sqe, submit, ...)", words.op);
 }
 
 /** Throws ProgramSyntaxError at the first line that is not in the language. */

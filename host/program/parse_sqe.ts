@@ -35,6 +35,9 @@ const RAW_KEY = /^(u8|u16|u32|u64)\.(\d{1,3})$/;
 const SQE_BYTES_MAX = 128;
 const SQE_KEYS = ["fd", "buf", "msg", "iov", "ts_ms", "dest", ...NUMBER_KEYS] as const;
 const MSG_KEYS = ["iov", "rep", "iovlen", "control", "ctltype", "ctllevel", "ctllen", "flags", "dest"] as const;
+// Written once: a message that is hardly ever read must not be made for every word.
+const SQE_SETTING = `KEY=VALUE with one of ${SQE_KEYS.join(", ")}`;
+const MSG_SETTING = `KEY=VALUE with one of ${MSG_KEYS.join(", ")}`;
 
 function parseOpcode(words: Words): number {
   const word = words.word("an operation");
@@ -45,7 +48,7 @@ function parseOpcode(words: Words): number {
 }
 
 function parseSqeSetting(words: Words, names: Names): SqeSetting {
-  const [key, value] = words.pair(`KEY=VALUE with one of ${SQE_KEYS.join(", ")}`);
+  const [key, value] = words.pair(SQE_SETTING);
   const raw = RAW_KEY.exec(key);
   if (raw !== null) return parseRaw(words, names, raw, value);
   switch (words.oneOf(SQE_KEYS, key)) {
@@ -101,7 +104,7 @@ function parseSegments(words: Words, names: Names, text: string): MsgSetting {
 }
 
 function parseMsgSetting(words: Words, names: Names): MsgSetting {
-  const [key, value] = words.pair(`KEY=VALUE with one of ${MSG_KEYS.join(", ")}`);
+  const [key, value] = words.pair(MSG_SETTING);
   switch (words.oneOf(MSG_KEYS, key)) {
     case "iov":
       return parseSegments(words, names, value);

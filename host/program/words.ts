@@ -107,7 +107,8 @@ export class Words {
     return word;
   }
 
-  oneOf<Choice extends string>(choices: readonly Choice[], word = this.word(choices.join(", "))): Choice {
+  oneOf<Choice extends string>(choices: readonly Choice[], given?: string): Choice {
+    const word = given ?? this.word(choices.join(", "));
     const choice = choices.find((candidate) => candidate === word);
     return choice ?? this.expected(`one of ${choices.join(", ")}`, word);
   }

@@ -2,6 +2,7 @@
 // was used before, and the shrinker finds the short program behind a long one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { STATE_BASE } from "../../assembly/abi/layout.ts";
 import "../../host/cli/node.ts";
 import { runCampaign, toScenario } from "../../host/fuzz/campaign.ts";
 import { Emulator } from "../../host/fuzz/emulator.ts";
@@ -12,8 +13,10 @@ import { modelledOps } from "../../host/fuzz/modelled.ts";
 import { PROFILES } from "../../host/fuzz/profiles.ts";
 import { RULES } from "../../host/fuzz/rules/index.ts";
 import { shrink } from "../../host/fuzz/shrink.ts";
+import { Machine } from "../../host/machine.ts";
 import { fnv1a32, type ProgramEvent } from "../../host/program/events.ts";
 import { parseProgram } from "../../host/program/parse.ts";
+import { runProgram } from "../../host/program/run.ts";
 
 const program = (seed: number, index: number, profile = "all", length = 20) =>
   generate({ seed, index, length, profile: PROFILES[profile] });
@@ -110,4 +113,16 @@ test("the same program gives the same events twice, whatever ran between", async
   for (let index = 0; index < 20; index++) first.push(fnv1a32(new TextEncoder().encode(await events(index))));
   for (let index = 19; index >= 0; index--)
     assert.equal(fnv1a32(new TextEncoder().encode(await events(index))), first[index], `program ${index}`);
+});
+
+test("a cleared machine is zero memory", async () => {
+  let machine = await Machine.create({ build: "debug" });
+  for (let index = 0; index < 12; index++) {
+    runProgram(machine, parseProgram(program(8, index, index % 2 === 0 ? "all" : "net", 30), `program ${index}`));
+    machine.exports.clear();
+    const words = new BigUint64Array(machine.core.memory.wasm.buffer);
+    const dirty = words.findIndex((word, at) => at >= STATE_BASE / 8 && word !== 0n);
+    assert.equal(dirty < 0 ? "" : `0x${(dirty * 8).toString(16)}`, "", `program ${index}`);
+    machine = Machine.recycle(machine);
+  }
 });
