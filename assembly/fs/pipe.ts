@@ -97,8 +97,8 @@ function pipeRelease(f: File): void {
   if (f.mode & FMODE_WRITE) p.writers--;
   if (p.readers || p.writers) {
     // The end that is left may have waited for this one.
-    wakeUp(pipeRdWq(p), POLLIN | POLLRDNORM | POLLERR | POLLHUP);
-    wakeUp(pipeWrWq(p), POLLOUT | POLLWRNORM | POLLERR | POLLHUP);
+    wakeUp(pipeRdWq(p), u32.MAX_VALUE); // says only that something changed
+    wakeUp(pipeWrWq(p), u32.MAX_VALUE);
     return;
   }
   for (; p.tail != p.head; p.tail++) putPage(pipeSlot(p, p.tail).page);

@@ -1,21 +1,45 @@
-// ASYNC_CANCEL: only what waits can be cancelled, i.e. armed polls, timeouts and requests queued in io-wq. A request whose
-// CQE is posted is gone (ENOENT), and a notification cannot be cancelled at all. Spec: send-zc.md 2.9.
+// ASYNC_CANCEL: only what waits can be cancelled, i.e. requests queued in io-wq, armed polls and timeouts. A worker that
+// runs a request is interrupted, which ends it if it sleeps. A request whose CQE is posted is gone (ENOENT), and a
+// notification cannot be cancelled at all.
+// Spec: send-zc.md 2.9. man: io_uring_prep_cancel(3).
 import { EALREADY, EBADF, EINVAL, ENOENT } from "../abi/errno";
 import {
   IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_ANY, IORING_ASYNC_CANCEL_FD, IORING_ASYNC_CANCEL_FD_FIXED, IORING_ASYNC_CANCEL_OP,
   IORING_ASYNC_CANCEL_USERDATA, SQE_OFF_ADDR, SQE_OFF_CANCEL_FLAGS, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF,
 } from "../abi/uapi";
 import { TR_IO_URING_CANCEL, TRACE_RING } from "../abi/trace";
+import { SCRATCH_CANCEL } from "../lib/state";
 import { trace } from "../lib/trace";
-import { FD_MAX, fdSlot } from "../kernel/task";
-import { iowqCancel, iowqInterrupt, iowqRunning } from "./iowq";
+import { FD_MAX, Task, fdSlot } from "../kernel/task";
+import { File, fget } from "../fs/file";
+import { CANCEL_IOWQ, CANCEL_POLL, CANCEL_RUNNING, CANCEL_TIMEOUT, cancelFirst } from "./cancel_list";
+import { iowqCancel, iowqInterrupt } from "./iowq";
 import { pollCancel } from "./poll";
 import { fixedFile } from "./rsrc";
 import { timeoutCancel } from "./timeout";
-import { CANCEL_IOWQ, CANCEL_LTIMEOUT, CANCEL_POLL, CANCEL_RUNNING, CANCEL_TIMEOUT, IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_FIXED_FILE, Req, RingCtx, setFail, setRes } from "./types";
+import {
+  IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_FIXED_FILE, REQ_F_UNBOUND, Req, RingCtx, setFail, setRes,
+} from "./types";
 
-export const CANCEL_FLAG_USERDATA: u32 = IORING_ASYNC_CANCEL_USERDATA;
-const CANCEL_FLAGS: u32 = 0x3f;
+export const CANCEL_FLAGS: u32 = 0x3f;
+const ALL: u32 = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY;
+
+/** What a cancellation looks for. */
+@unmanaged @final export class Wanted {
+  flags: u32; // IORING_ASYNC_CANCEL_*
+  opcode: u32;
+  data: u64; // user_data
+  file: usize; // File
+  pad: u32;
+}
+export function want(flags: u32, data: u64, file: usize, opcode: u32): Wanted {
+  const w = changetype<Wanted>(SCRATCH_CANCEL);
+  w.flags = flags;
+  w.opcode = opcode;
+  w.data = data;
+  w.file = file;
+  return w;
+}
 
 export function asyncCancelPrep(req: Req, sqe: usize): i32 {
   if (req.flags & REQ_F_BUFFER_SELECT) return -EINVAL;
@@ -31,23 +55,11 @@ export function asyncCancelPrep(req: Req, sqe: usize): i32 {
 
 export function asyncCancel(req: Req): i32 {
   const flags = req.msg_flags;
-  let ret: i32, file: usize = 0;
-  if (flags & IORING_ASYNC_CANCEL_FD) {
-    const fd = req.fd as u32;
-    file = req.flags & REQ_F_FIXED_FILE || flags & IORING_ASYNC_CANCEL_FD_FIXED
-      ? changetype<usize>(fixedFile(req.ctx, fd))
-      : fd < FD_MAX ? load<u32>(fdSlot(req.task, fd)) as usize : 0;
-  }
-  if (flags & IORING_ASYNC_CANCEL_FD && !file) {
+  let ret: i32;
+  if (flags & IORING_ASYNC_CANCEL_FD && !req.file && !holdFile(req)) {
     ret = -EBADF;
-  } else if (flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) {
-    ret = 0; // how many were cancelled
-    req.ctx.cancel_seq++;
-    while (tryCancel(req.ctx, flags, req.cmd_addr, file, req.cmd_len) == 0) ret++;
-    if (runningMatches(req.ctx, flags, req.cmd_addr, file, req.cmd_len)) ret++;
   } else {
-    ret = tryCancel(req.ctx, flags, req.cmd_addr, file, req.cmd_len);
-    if (ret == -ENOENT && runningMatches(req.ctx, flags, req.cmd_addr, file, req.cmd_len)) ret = -EALREADY;
+    ret = cancel(req.ctx, want(flags, req.cmd_addr, changetype<usize>(req.file), req.cmd_len));
   }
   trace(TRACE_RING, TR_IO_URING_CANCEL, changetype<usize>(req), req.cmd_addr, ret as u32, 0);
   if (ret < 0) setFail(req);
@@ -55,65 +67,121 @@ export function asyncCancel(req: Req): i32 {
   return IOU_COMPLETE;
 }
 
-@inline function matches(req: Req, flags: u32, data: u64, file: usize, opcode: u32): bool {
-  if (flags & IORING_ASYNC_CANCEL_ANY) return true;
-  if (flags & IORING_ASYNC_CANCEL_FD && changetype<usize>(req.file) != file) return false;
-  if (flags & IORING_ASYNC_CANCEL_OP && req.opcode != opcode) return false;
-  const byData = (flags & (IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP)) == 0 || (flags & IORING_ASYNC_CANCEL_USERDATA) != 0;
-  return !byData || req.user_data == data;
+function holdFile(req: Req): bool {
+  if (req.msg_flags & IORING_ASYNC_CANCEL_FD_FIXED) req.flags |= REQ_F_FIXED_FILE;
+  const f = cancelFile(req.ctx, req.task, req.fd as u32, (req.flags & REQ_F_FIXED_FILE) != 0);
+  if (!f) return false;
+  req.file = fget(f);
+  return true;
 }
 
-/**
- * Is a worker just running a match? It is too late for that one (it may be the cancel request itself), but a worker that
- * sleeps is interrupted.
- */
-function runningMatches(ctx: RingCtx, flags: u32, data: u64, file: usize, opcode: u32): bool {
-  if (cancelKind(ctx, CANCEL_RUNNING, flags, data, file, opcode)) return true;
-  const running = iowqRunning();
-  return running != changetype<Req>(0) && matches(running, flags, data, file, opcode);
+export function cancelFile(ctx: RingCtx, task: Task, fd: u32, fixed: bool): File {
+  if (fixed) return fixedFile(ctx, fd);
+  return fd < FD_MAX ? changetype<File>(load<u32>(fdSlot(task, fd)) as usize) : changetype<File>(0);
 }
 
-/** Cancels the first match, looking at io-wq, then polls, then timeouts: 0 or -ENOENT. */
-export function tryCancel(ctx: RingCtx, flags: u32, data: u64, file: usize, opcode: u32): i32 {
-  if (cancelKind(ctx, CANCEL_IOWQ, flags, data, file, opcode)) return 0;
-  if (cancelKind(ctx, CANCEL_POLL, flags, data, file, opcode)) return 0;
-  if (!(flags & IORING_ASYNC_CANCEL_FD) && cancelKind(ctx, CANCEL_TIMEOUT, flags, data, file, opcode)) return 0;
+/** Cancels the first match, or with ALL or ANY every one: 0, how many, -ENOENT, -EALREADY (a worker runs it). */
+export function cancel(ctx: RingCtx, w: Wanted): i32 {
+  const all = (w.flags & ALL) != 0;
+  let n: i32 = 0;
+  ctx.cancel_seq++;
+  for (;;) {
+    const ret = tryCancel(ctx, w);
+    if (ret == -ENOENT) break;
+    if (!all) return ret;
+    n++;
+  }
+  // Only now it counts that a worker was found running it.
+  const ret = cancelIowq(ctx, w);
+  if (!all) return ret;
+  return ret == -ENOENT ? n : n + 1;
+}
+
+/** One round: io-wq, polls, timeouts. 0 or -ENOENT. */
+function tryCancel(ctx: RingCtx, w: Wanted): i32 {
+  if (cancelIowq(ctx, w) == 0) return 0;
+  if (cancelPoll(ctx, w)) return 0;
+  if (w.flags & IORING_ASYNC_CANCEL_FD) return -ENOENT;
+  for (let req = cancelFirst(ctx, CANCEL_TIMEOUT); req; req = req.cancel_next) {
+    if (!matches(req, w)) continue;
+    timeoutCancel(taken(req));
+    return 0;
+  }
   return -ENOENT;
 }
 
-function cancelKind(ctx: RingCtx, kind: u32, flags: u32, data: u64, file: usize, opcode: u32): bool {
-  for (let req = ctx.cancel_first; req; req = req.cancel_next) {
-    if (req.on_cancel != kind || !matches(req, flags, data, file, opcode)) continue;
-    if (flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) { // each once per cancellation
-      if (req.cancel_seq == ctx.cancel_seq) continue;
-      req.cancel_seq = ctx.cancel_seq;
-    }
-    cancelOne(req);
-    return true;
+/** What an expired LINK_TIMEOUT does to the request it guards. 0 or -ENOENT. */
+export function cancelByData(ctx: RingCtx, data: u64): i32 { return tryCancel(ctx, want(0, data, 0, 0)); }
+
+/** Does `req` match? With ALL and ANY each one is taken only once per cancellation. */
+function matches(req: Req, w: Wanted): bool {
+  const flags = w.flags;
+  if (!(flags & IORING_ASYNC_CANCEL_ANY)) {
+    if (flags & IORING_ASYNC_CANCEL_FD && changetype<usize>(req.file) != w.file) return false;
+    if (flags & IORING_ASYNC_CANCEL_OP && req.opcode != w.opcode) return false;
+    const byData = (flags & (IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP)) == 0 || (flags & IORING_ASYNC_CANCEL_USERDATA) != 0;
+    if (byData && req.user_data != w.data) return false;
+    if (!(flags & IORING_ASYNC_CANCEL_ALL)) return true;
   }
-  return false;
+  return req.cancel_seq != req.ctx.cancel_seq;
+}
+@inline function taken(req: Req): Req {
+  req.cancel_seq = req.ctx.cancel_seq;
+  return req;
 }
 
-function cancelOne(req: Req): void {
-  switch (req.on_cancel) {
-    case CANCEL_IOWQ: iowqCancel(req); return;
-    case CANCEL_POLL: pollCancel(req); return;
-    case CANCEL_RUNNING: iowqInterrupt(req); return;
-    case CANCEL_TIMEOUT: timeoutCancel(req); return;
+/** Requests of io-wq: 0 = a queued one (or all of them) was cancelled, -EALREADY = a running one was interrupted, -ENOENT. */
+function cancelIowq(ctx: RingCtx, w: Wanted): i32 {
+  const all = (w.flags & ALL) != 0;
+  let pending = false, running = false;
+  for (let unbound: u32 = 0; unbound <= REQ_F_UNBOUND; unbound += REQ_F_UNBOUND) {
+    let req = cancelFirst(ctx, CANCEL_IOWQ);
+    while (req) {
+      const next = req.cancel_next;
+      if ((req.flags & REQ_F_UNBOUND) == unbound && matches(req, w)) {
+        iowqCancel(taken(req));
+        if (!all) return 0;
+        pending = true;
+      }
+      req = next;
+    }
   }
+  let req = cancelFirst(ctx, CANCEL_RUNNING);
+  while (req) {
+    const next = req.cancel_next;
+    if (matches(req, w)) {
+      iowqInterrupt(taken(req));
+      running = true;
+      if (!all) break;
+    }
+    req = next;
+  }
+  return running ? -EALREADY : pending ? 0 : -ENOENT;
+}
+
+// Armed polls are kept in a hash table by user_data, the latest of a bucket first. Which bucket comes first shows in the
+// order in which a cancellation with ALL, ANY, FD or OP takes them.
+const HASH_MULTIPLIER: u64 = 0x61c8864680b583eb; // 2^64 divided by the golden ratio squared: Fibonacci hashing
+
+function bucketOf(ctx: RingCtx, data: u64): u32 {
+  const log = 31 - clz<u32>(ctx.cq_entries), bits: u32 = log < 7 ? 1 : log > 12 ? 8 : log - 5;
+  return ((data * HASH_MULTIPLIER) >> ((64 - bits) as u64)) as u32;
+}
+
+function cancelPoll(ctx: RingCtx, w: Wanted): bool {
+  let found = changetype<Req>(0), first: u32 = u32.MAX_VALUE;
+  for (let req = cancelFirst(ctx, CANCEL_POLL); req && first; req = req.cancel_next) {
+    const bucket = bucketOf(ctx, req.user_data);
+    if (bucket >= first || !matches(req, w)) continue;
+    found = req;
+    first = bucket;
+  }
+  if (!found) return false;
+  pollCancel(taken(found));
+  return true;
 }
 
 /** Everything that can be cancelled is (ring exit). */
 export function cancelAll(ctx: RingCtx): void {
-  ctx.cancel_seq++;
-  let req = ctx.cancel_first;
-  while (req) { // one may take others off the list: look from the start again
-    if (req.on_cancel == CANCEL_LTIMEOUT || req.cancel_seq == ctx.cancel_seq) {
-      req = req.cancel_next;
-      continue;
-    }
-    req.cancel_seq = ctx.cancel_seq;
-    cancelOne(req);
-    req = ctx.cancel_first;
-  }
+  cancel(ctx, want(IORING_ASYNC_CANCEL_ANY, 0, 0, 0));
 }

@@ -18,7 +18,7 @@ import { SCRATCH_GETEVENTS, cntInc, nowNs } from "../lib/state";
 import { nextTimerAt, timersPending } from "../lib/timer";
 import { copyFromUser } from "../mm/vma";
 import { current } from "../kernel/task";
-import { FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, sleepStep } from "../kernel/sched";
+import { CLOCK_MONOTONIC_START, FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, fromClock, sleepStep } from "../kernel/sched";
 import { FILE_RING, fdFile } from "../fs/file";
 import { cqEventsUser, overflowFlush } from "./cq";
 import { sqpollKick, sqpollNotice } from "./sqpoll";
@@ -68,7 +68,7 @@ function getEvents(ctx: RingCtx, fd: i32, min: u32, flags: u32, arg: u64, argsz:
     if (ts) {
       if (copyFromUser(SCRATCH_GETEVENTS, ts, 16)) return -EFAULT;
       const sec = load<u64>(SCRATCH_GETEVENTS), ns = sec > 4000000000 ? FOREVER / 2 : sec * 1000000000 + load<u64>(SCRATCH_GETEVENTS, 8);
-      deadline = flags & IORING_ENTER_ABS_TIMER ? ns : nowNs() + ns;
+      deadline = flags & IORING_ENTER_ABS_TIMER ? fromClock(ns, CLOCK_MONOTONIC_START) : nowNs() + ns;
     }
   }
   if (ctx.flags & IORING_SETUP_DEFER_TASKRUN && ctx.task != current()) return -EEXIST;

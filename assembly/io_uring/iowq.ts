@@ -9,7 +9,7 @@ import { EAGAIN, ECANCELED } from "../abi/errno";
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
-import { S_IOWQ_HEAD, S_IOWQ_RUNNING, S_IOWQ_TIMER, S_TRACE_CTX } from "../lib/state";
+import { S_IOWQ_HEAD, S_IOWQ_TIMER, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace, traceOn } from "../lib/trace";
 import { filePoll } from "../fs/file";
@@ -22,10 +22,11 @@ import { deferFailed, findNext, freeLater, taskComplete } from "./req";
 import { issueSqe } from "./submit";
 import { armLinkTimeout, flushTimeouts, prepLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
+import { CANCEL_IOWQ, CANCEL_RUNNING, cancelListAdd, cancelListDel } from "./cancel_list";
 import {
-  CANCEL_IOWQ, CANCEL_RUNNING, IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP,
+  IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP,
   REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_IOWQ, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_LINK_FLAGS, Req,
-  ReqList, cancelListAdd, cancelListDel, reqListAdd,
+  ReqList, reqListAdd,
 } from "./types";
 
 /** From waking a worker to its first instruction, and between two requests, ns of virtual time. */
@@ -33,9 +34,6 @@ const WAKE_NS: u64 = 20000;
 const NEXT_NS: u64 = 5000;
 
 @inline function queue(): ReqList { return changetype<ReqList>(S_IOWQ_HEAD); }
-
-/** The request that a worker is issuing right now, or nil. */
-@inline export function iowqRunning(): Req { return changetype<Req>(load<u32>(S_IOWQ_RUNNING) as usize); }
 
 function workerTimer(): Timer {
   let t = changetype<Timer>(load<u32>(S_IOWQ_TIMER) as usize);
@@ -114,9 +112,9 @@ function work(req: Req): Req {
     req.flags |= REQ_F_REFCOUNT;
     req.refs = 2;
   }
-  store<u32>(S_IOWQ_RUNNING, changetype<usize>(req) as u32);
+  cancelListAdd(req, CANCEL_RUNNING);
   issue(req);
-  store<u32>(S_IOWQ_RUNNING, 0);
+  if (req.on_cancel == CANCEL_RUNNING && !(req.flags & REQ_F_IOWQ)) cancelListDel(req);
   if (req.flags & REQ_F_IOWQ || --req.refs) return changetype<Req>(0);
   const next = req.flags & REQ_LINK_FLAGS ? findNext(req) : changetype<Req>(0);
   freeLater(req);
@@ -155,7 +153,6 @@ function sleep(req: Req): void {
   }
   req.flags |= REQ_F_IOWQ;
   req.poll_entry = entry;
-  cancelListAdd(req, CANCEL_RUNNING);
   waitAdd(req.file.wq, entry);
   filePoll(req.file); // says that a writer waits for room
 }
@@ -171,10 +168,10 @@ function resume(req: Req): void {
   if (!timerArmed(t)) timerArmIn(t, NEXT_NS);
 }
 
-/** A signal for the worker that sleeps in `req`: it ends with EINTR, or with what it got done. */
+/** A signal for the worker that runs `req`: if it sleeps it ends with EINTR, or with what it got done. */
 export function iowqInterrupt(req: Req): void {
   req.flags |= REQ_F_CANCELLED;
-  resume(req);
+  if (req.flags & REQ_F_IOWQ) resume(req);
 }
 
 /** io_req_complete_post(): the worker posts the CQE, or leaves it to task work where the CQ has one owner. */

@@ -4,10 +4,12 @@
 // report instead of a made-up result.
 import { EOPNOTSUPP } from "../abi/errno";
 import {
-  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_EPOLL_WAIT, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT, IORING_OP_NOP,
-  IORING_OP_POLL_ADD, IORING_OP_PROVIDE_BUFFERS, IORING_OP_READ, IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_READ_MULTISHOT, IORING_OP_RECV, IORING_OP_RECVMSG,
-  IORING_OP_RECV_ZC, IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN, IORING_OP_TIMEOUT,
-  IORING_OP_URING_CMD, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_WRITEV_FIXED, IORING_OP_WRITE_FIXED,
+  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_EPOLL_WAIT, IORING_OP_LAST,
+  IORING_OP_LINK_TIMEOUT, IORING_OP_NOP, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_PROVIDE_BUFFERS, IORING_OP_READ,
+  IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_READ_MULTISHOT, IORING_OP_RECV, IORING_OP_RECVMSG,
+  IORING_OP_RECV_ZC, IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC,
+  IORING_OP_SHUTDOWN, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD, IORING_OP_WRITE, IORING_OP_WRITEV,
+  IORING_OP_WRITEV_FIXED, IORING_OP_WRITE_FIXED,
 } from "../abi/uapi";
 import { S_OPDEF } from "../lib/state";
 import { asyncCancel, asyncCancelPrep } from "./cancel";
@@ -16,9 +18,9 @@ import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPr
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
-import { pollAddIssue, pollAddPrep } from "./poll";
+import { pollAddIssue, pollAddPrep, pollRemove, pollRemovePrep } from "./poll";
 import { rwCleanup, rwFail, rwIssue, rwPrep } from "./rw";
-import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep } from "./timeout";
+import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep, timeoutRemove, timeoutRemovePrep } from "./timeout";
 import { Req } from "./types";
 
 export const OP_MODELLED: u32 = 1;
@@ -53,7 +55,9 @@ function properties(opcode: u32): u32 {
     case IORING_OP_PROVIDE_BUFFERS:
     case IORING_OP_REMOVE_BUFFERS:
     case IORING_OP_CLOSE:
+    case IORING_OP_POLL_REMOVE:
     case IORING_OP_TIMEOUT:
+    case IORING_OP_TIMEOUT_REMOVE:
     case IORING_OP_LINK_TIMEOUT:
     case IORING_OP_ASYNC_CANCEL: return OP_MODELLED;
     case IORING_OP_READV:
@@ -88,10 +92,12 @@ function properties(opcode: u32): u32 {
     case IORING_OP_SHUTDOWN: return shutdownPrep(req, sqe);
     case IORING_OP_TIMEOUT: return timeoutPrep(req, sqe);
     case IORING_OP_LINK_TIMEOUT: return linkTimeoutPrep(req, sqe);
+    case IORING_OP_TIMEOUT_REMOVE: return timeoutRemovePrep(req, sqe);
     case IORING_OP_ASYNC_CANCEL: return asyncCancelPrep(req, sqe);
     case IORING_OP_POLL_ADD: return pollAddPrep(req, sqe);
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffersPrep(req, sqe);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffersPrep(req, sqe);
+    case IORING_OP_POLL_REMOVE: return pollRemovePrep(req, sqe);
     case IORING_OP_READ:
     case IORING_OP_WRITE:
     case IORING_OP_READV:
@@ -117,10 +123,12 @@ function properties(opcode: u32): u32 {
     case IORING_OP_CLOSE: return closeIssue(req);
     case IORING_OP_SHUTDOWN: return shutdownIssue(req, issueFlags);
     case IORING_OP_TIMEOUT: return timeoutIssue(req);
+    case IORING_OP_TIMEOUT_REMOVE: return timeoutRemove(req);
     case IORING_OP_ASYNC_CANCEL: return asyncCancel(req);
     case IORING_OP_POLL_ADD: return pollAddIssue(req);
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffers(req);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffers(req);
+    case IORING_OP_POLL_REMOVE: return pollRemove(req);
     case IORING_OP_READ:
     case IORING_OP_WRITE:
     case IORING_OP_READV:

@@ -59,7 +59,7 @@ function reqAllocFresh(ctx: RingCtx): Req {
   req.notif = nil<Req>();
   req.buf_node = 0;
   req.on_cancel = 0;
-  req.poll_owned = 0;
+  req.poll_refs = 0;
   req.apoll_retries = 0;
 }
 

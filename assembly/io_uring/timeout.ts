@@ -1,27 +1,34 @@
-// TIMEOUT (by time, or by number of completions) and LINK_TIMEOUT. Expiry only queues task work.
+// TIMEOUT (by time, or by number of completions; once, or again and again), TIMEOUT_REMOVE with its updates, and LINK_TIMEOUT.
+// Expiry only queues task work.
 //
-// Request fields used: cmd_addr = time in ns, cmd_len = completion count, done_io = CQ position when armed, msg_flags =
-// IORING_TIMEOUT_*, big0 = Timer, nd_head = the request that a LINK_TIMEOUT guards.
-import { NOT_MODELLED_FORM } from "../abi/not_modelled";
-import { ECANCELED, EINVAL, ENOMEM, ETIME } from "../abi/errno";
+// Request fields used: cmd_addr = time in ns, cmd_len = completion count or repetitions, done_io = CQ position when armed,
+// zc_flags = repetitions left, msg_flags = IORING_TIMEOUT_*, big0 = Timer, nd_head = the request that a LINK_TIMEOUT guards.
+// man: io_uring_enter(2), io_uring_prep_timeout(3), io_uring_prep_timeout_update(3).
+import { ECANCELED, EINVAL, ENOENT, ENOMEM, ETIME } from "../abi/errno";
 import {
-  IORING_OP_LINK_TIMEOUT, IORING_TIMEOUT_ABS, IORING_TIMEOUT_BOOTTIME, IORING_TIMEOUT_ETIME_SUCCESS, IORING_TIMEOUT_MULTISHOT,
-  IORING_TIMEOUT_REALTIME, SQE_OFF_ADDR, SQE_OFF_ADDR3, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_PAD2,
-  SQE_OFF_TIMEOUT_FLAGS,
+  IORING_CQE_F_MORE, IORING_LINK_TIMEOUT_UPDATE, IORING_OP_LINK_TIMEOUT, IORING_TIMEOUT_ABS, IORING_TIMEOUT_BOOTTIME,
+  IORING_TIMEOUT_ETIME_SUCCESS, IORING_TIMEOUT_MULTISHOT, IORING_TIMEOUT_REALTIME, IORING_TIMEOUT_UPDATE, SQE_OFF_ADDR, SQE_OFF_ADDR2,
+  SQE_OFF_ADDR3, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_PAD2, SQE_OFF_TIMEOUT_FLAGS,
 } from "../abi/uapi";
-import { notModelled } from "../lib/not_modelled";
 import { SCRATCH_TIMESPEC, nil, nowNs } from "../lib/state";
-import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
+import { Timer, timerArm, timerCancel, timerFree, timerNew } from "../lib/timer";
 import { copyFromUser } from "../mm/vma";
-import { CANCEL_FLAG_USERDATA, tryCancel } from "./cancel";
-import { completeDefer, reqPut, taskComplete } from "./req";
+import { CLOCK_MONOTONIC_START, CLOCK_REALTIME_START, fromClock } from "../kernel/sched";
+import { cancelByData } from "./cancel";
+import {
+  CANCEL_LTIMEOUT, CANCEL_TIMEOUT, cancelFirst, cancelLast, cancelListAdd, cancelListDel, cancelListInsert,
+} from "./cancel_list";
+import { completeDefer, reqPostCqe, reqPut, taskComplete } from "./req";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  CANCEL_LTIMEOUT, CANCEL_TIMEOUT, IOU_ISSUE_SKIP_COMPLETE, REQ_F_ARM_LTIMEOUT, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP, REQ_F_REFCOUNT, Req, RingCtx, cancelListAdd,
-  cancelListDel, setFail, setRes,
+  IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_ARM_LTIMEOUT, REQ_F_BUFFER_SELECT, REQ_F_FIXED_FILE, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP,
+  REQ_F_REFCOUNT, Req, RingCtx, setFail, setRes,
 } from "./types";
 
 const NSEC_PER_SEC: u64 = 1000000000;
+const CLOCKS: u32 = IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME;
+const UPDATES: u32 = IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE;
+const TIMEOUT_FLAGS: u32 = IORING_TIMEOUT_ABS | CLOCKS | IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT;
 
 /** {s64 sec, s64 nsec} at `addr` as ns: -EFAULT, -EINVAL (negative). The value is left in the scratch page. */
 function importTimespec(addr: u64): i32 {
@@ -30,7 +37,7 @@ function importTimespec(addr: u64): i32 {
   const sec = load<i64>(SCRATCH_TIMESPEC), nsec = load<i64>(SCRATCH_TIMESPEC, 8);
   if (sec < 0 || nsec < 0) return -EINVAL;
   // Far beyond any run: cut, so that the sum with the clock cannot wrap.
-  const ns: u64 = sec > 4000000000 ? 4000000000 * NSEC_PER_SEC : (sec as u64) * NSEC_PER_SEC + (nsec as u64);
+  const ns: u64 = sec > 4000000000 ? 4000000000 * NSEC_PER_SEC : (sec as u64) * NSEC_PER_SEC + min<u64>(nsec as u64, 4000000000 * NSEC_PER_SEC);
   store<u64>(SCRATCH_TIMESPEC, ns);
   return 0;
 }
@@ -40,16 +47,15 @@ function prep(req: Req, sqe: usize, isLink: bool): i32 {
   if (load<u16>(sqe, SQE_OFF_BUF_INDEX) || load<u32>(sqe, SQE_OFF_LEN) != 1 || load<u32>(sqe, SQE_OFF_FILE_INDEX)) return -EINVAL;
   const off = load<u64>(sqe, SQE_OFF_OFF) as u32;
   if (off && isLink) return -EINVAL;
-  const flags = load<u32>(sqe, SQE_OFF_TIMEOUT_FLAGS), clocks = IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME;
-  if (flags & ~(IORING_TIMEOUT_ABS | clocks | IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT)) return -EINVAL;
-  if ((flags & clocks) == clocks) return -EINVAL;
+  const flags = load<u32>(sqe, SQE_OFF_TIMEOUT_FLAGS);
+  if (flags & ~TIMEOUT_FLAGS || (flags & CLOCKS) == CLOCKS) return -EINVAL;
   if (flags & IORING_TIMEOUT_MULTISHOT && flags & IORING_TIMEOUT_ABS) return -EINVAL;
   const err = importTimespec(load<u64>(sqe, SQE_OFF_ADDR));
   if (err) return err;
-  if (flags & (IORING_TIMEOUT_MULTISHOT | IORING_TIMEOUT_REALTIME)) return notModelled(NOT_MODELLED_FORM | req.opcode);
   req.msg_flags = flags;
   req.cmd_addr = load<u64>(SCRATCH_TIMESPEC);
   req.cmd_len = off;
+  req.zc_flags = off;
   const timer = timerNew(timeoutExpired.index, changetype<usize>(req));
   if (!timer) return -ENOMEM;
   req.big0 = changetype<usize>(timer) as u32;
@@ -72,28 +78,49 @@ export function linkTimeoutPrep(req: Req, sqe: usize): i32 {
   return 0;
 }
 
-@inline function arm(req: Req, kind: u32): void {
-  cancelListAdd(req, kind);
-  timerArm(changetype<Timer>(req.big0 as usize), req.msg_flags & IORING_TIMEOUT_ABS ? req.cmd_addr : nowNs() + req.cmd_addr);
+/** When `ns` is, on the machine's own clock. */
+function whenIs(flags: u32, ns: u64): u64 {
+  if (!(flags & IORING_TIMEOUT_ABS)) return nowNs() + ns;
+  return fromClock(ns, flags & IORING_TIMEOUT_REALTIME ? CLOCK_REALTIME_START : CLOCK_MONOTONIC_START);
 }
+
+@inline function startTimer(req: Req): void { timerArm(changetype<Timer>(req.big0 as usize), whenIs(req.msg_flags, req.cmd_addr)); }
 
 /** Cleanup of either kind: it may end before it was ever armed. */
 export function timeoutCleanup(req: Req): void {
-  if (req.big0) release(req);
-}
-
-function release(req: Req): void {
+  if (!req.big0) return;
   cancelListDel(req);
   timerFree(changetype<Timer>(req.big0 as usize));
   req.big0 = 0;
 }
 
+// TIMEOUT ----------------------------------------------------------------------------------------------------------------
+
+/** Does it wait for the clock alone? */
+@inline function noSeq(req: Req): bool { return !req.cmd_len || (req.msg_flags & IORING_TIMEOUT_MULTISHOT) != 0; }
+
+/** CQEs so far, without those of timeouts. */
+@inline function seqNow(ctx: RingCtx): u32 { return ctx.cached_cq_tail - ctx.cq_timeouts; }
+
 export function timeoutIssue(req: Req): i32 {
   const ctx = req.ctx;
-  req.done_io = ctx.cached_cq_tail - ctx.cq_timeouts;
-  ctx.timeouts_active++;
-  arm(req, CANCEL_TIMEOUT);
+  let prev = cancelLast(ctx, CANCEL_TIMEOUT);
+  if (!noSeq(req)) { // sorted by the completion that ends it, all before those without
+    const seq = seqNow(ctx);
+    req.done_io = seq;
+    while (prev && (noSeq(prev) || req.cmd_len < prev.done_io + prev.cmd_len - seq)) prev = prev.cancel_prev;
+    ctx.timeouts_active++;
+  }
+  cancelListInsert(req, CANCEL_TIMEOUT, prev);
+  startTimer(req);
   return IOU_ISSUE_SKIP_COMPLETE;
+}
+
+/** Off the list, the clock stopped. */
+function unlist(req: Req): void {
+  if (!noSeq(req)) req.ctx.timeouts_active--;
+  cancelListDel(req);
+  timerCancel(changetype<Timer>(req.big0 as usize));
 }
 
 /** The time has come, for either kind. */
@@ -103,39 +130,96 @@ function timeoutExpired(p: usize): void {
     linkTimeoutExpired(req);
     return;
   }
-  const ctx = req.ctx;
-  release(req);
-  ctx.timeouts_active--;
-  ctx.cq_timeouts++;
+  unlist(req);
+  req.ctx.cq_timeouts++;
   if (!(req.msg_flags & IORING_TIMEOUT_ETIME_SUCCESS)) setFail(req);
   setRes(req, -ETIME, 0);
-  reqTaskWorkAdd(req, taskComplete.index);
+  reqTaskWorkAdd(req, taskExpired.index);
+}
+
+function taskExpired(req: Req): void {
+  if (!isLast(req) && reqPostCqe(req, -ETIME, IORING_CQE_F_MORE)) {
+    cancelListAdd(req, CANCEL_TIMEOUT);
+    startTimer(req);
+    return;
+  }
+  completeDefer(req);
+}
+
+/** Counts a repetition; a multishot timeout without a number goes on for ever. */
+function isLast(req: Req): bool {
+  if (!(req.msg_flags & IORING_TIMEOUT_MULTISHOT)) return true;
+  if (!req.cmd_len) return false;
+  return --req.zc_flags == 0;
 }
 
 /** Completion-count timeouts whose number of CQEs has been posted complete with 0. Timeouts' own CQEs do not count. */
 export function flushTimeouts(ctx: RingCtx): void {
-  const seq = ctx.cached_cq_tail - ctx.cq_timeouts;
-  let req = ctx.cancel_first;
-  while (req) {
-    const next = req.cancel_next;
-    if (req.on_cancel == CANCEL_TIMEOUT && req.cmd_len && seq - req.done_io >= req.cmd_len) {
-      release(req);
-      ctx.timeouts_active--;
-      ctx.cq_timeouts++;
-      setRes(req, 0, 0);
-      reqTaskWorkAdd(req, taskComplete.index);
-    }
-    req = next;
+  const seq = seqNow(ctx);
+  for (;;) {
+    const req = cancelFirst(ctx, CANCEL_TIMEOUT);
+    if (!req || noSeq(req) || seq - req.done_io < req.cmd_len) return;
+    unlist(req);
+    ctx.cq_timeouts++;
+    setRes(req, 0, 0);
+    reqTaskWorkAdd(req, taskComplete.index);
   }
 }
 
 /** A cancelled TIMEOUT fails with ECANCELED from task work. */
 export function timeoutCancel(req: Req): void {
-  release(req);
-  req.ctx.timeouts_active--;
+  unlist(req);
   setFail(req);
   setRes(req, -ECANCELED, 0);
   reqTaskWorkAdd(req, taskComplete.index);
+}
+
+// TIMEOUT_REMOVE ---------------------------------------------------------------------------------------------------------
+
+/** cmd_addr = user_data to look for, iter = new time in ns, msg_flags = IORING_TIMEOUT_*. */
+export function timeoutRemovePrep(req: Req, sqe: usize): i32 {
+  if (req.flags & (REQ_F_FIXED_FILE | REQ_F_BUFFER_SELECT)) return -EINVAL;
+  if (load<u64>(sqe, SQE_OFF_ADDR3) || load<u64>(sqe, SQE_OFF_PAD2)) return -EINVAL;
+  if (load<u16>(sqe, SQE_OFF_BUF_INDEX) || load<u32>(sqe, SQE_OFF_LEN) || load<u32>(sqe, SQE_OFF_FILE_INDEX)) return -EINVAL;
+  const flags = load<u32>(sqe, SQE_OFF_TIMEOUT_FLAGS);
+  req.cmd_addr = load<u64>(sqe, SQE_OFF_ADDR);
+  req.msg_flags = flags;
+  if (!(flags & UPDATES)) return flags ? -EINVAL : 0;
+  if ((flags & CLOCKS) == CLOCKS || flags & ~(UPDATES | IORING_TIMEOUT_ABS)) return -EINVAL;
+  const err = importTimespec(load<u64>(sqe, SQE_OFF_ADDR2));
+  if (err) return err;
+  req.iter = load<u64>(SCRATCH_TIMESPEC);
+  return 0;
+}
+
+/** Cancels a TIMEOUT, or gives a TIMEOUT or LINK_TIMEOUT another time. 0 or ENOENT. */
+export function timeoutRemove(req: Req): i32 {
+  const ctx = req.ctx, flags = req.msg_flags;
+  const timeout = findTimeout(ctx, flags & IORING_LINK_TIMEOUT_UPDATE ? CANCEL_LTIMEOUT : CANCEL_TIMEOUT, req.cmd_addr);
+  const ret: i32 = timeout ? 0 : -ENOENT;
+  if (ret) setFail(req);
+  else if (!(flags & UPDATES)) timeoutCancel(timeout);
+  else update(timeout, req.iter, flags & IORING_TIMEOUT_ABS);
+  setRes(req, ret, 0);
+  return IOU_COMPLETE;
+}
+
+function findTimeout(ctx: RingCtx, kind: u32, data: u64): Req {
+  let req = cancelFirst(ctx, kind);
+  while (req && req.user_data != data) req = req.cancel_next;
+  return req;
+}
+
+/** The new time counts from now (or is absolute, on the timeout's own clock); a number of completions is forgotten. */
+function update(req: Req, ns: u64, abs: u32): void {
+  req.cmd_addr = ns;
+  req.msg_flags = (req.msg_flags & ~IORING_TIMEOUT_ABS) | abs;
+  if (req.on_cancel == CANCEL_TIMEOUT) {
+    unlist(req);
+    req.cmd_len = 0;
+    cancelListAdd(req, CANCEL_TIMEOUT);
+  }
+  startTimer(req);
 }
 
 // LINK_TIMEOUT -----------------------------------------------------------------------------------------------------------
@@ -148,7 +232,9 @@ export function prepLinkTimeout(req: Req): Req {
 }
 
 export function armLinkTimeout(req: Req): void {
-  if (req.nd_head && req.big0) arm(req, CANCEL_LTIMEOUT);
+  if (!req.nd_head || !req.big0) return;
+  cancelListAdd(req, CANCEL_LTIMEOUT);
+  startTimer(req);
 }
 
 /** The guarded request is done: its timeout ends with ECANCELED, whatever comes behind it moves up. */
@@ -159,14 +245,14 @@ export function disarmLinkTimeout(req: Req): void {
   req.link = link.link;
   link.link = nil<Req>();
   link.nd_head = nil<Req>();
-  release(link);
+  timeoutCleanup(link);
   setRes(link, -ECANCELED, 0);
   reqTaskWorkAdd(link, taskComplete.index);
 }
 
 function linkTimeoutExpired(req: Req): void {
   const prev = req.nd_head;
-  release(req);
+  timeoutCleanup(req);
   if (prev) {
     prev.link = req.link;
     req.link = nil<Req>();
@@ -184,7 +270,7 @@ function taskLinkTimeout(req: Req): void {
   const prev = req.nd_head;
   let ret: i32 = 0;
   if (prev) {
-    ret = tryCancel(req.ctx, CANCEL_FLAG_USERDATA, prev.user_data, 0, 0);
+    ret = cancelByData(req.ctx, prev.user_data);
     req.nd_head = nil<Req>();
     reqPut(prev);
   }

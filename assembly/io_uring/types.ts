@@ -54,9 +54,10 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   drain_active: u32;
   drain_next: u32;
   drain_disabled: u32;
-  // requests that can be cancelled: waiting for poll, timeouts, queued in io-wq (through Req.cancel_*)
-  cancel_first: Req;
-  cancel_last: Req;
+  // requests that can be cancelled, by state: first and last of each list (cancel_list.ts)
+  cancel_lists: u64;
+  cancel_list1: u64; cancel_list2: u64; cancel_list3: u64; cancel_list4: u64;
+  cancel_end: u32;
   cancel_seq: u32;
   timeouts_active: u32;
   nr_notifs: u32;
@@ -117,6 +118,7 @@ export const REQ_F_BUFFER_SELECTED: u32 = 0x200000; // holds a legacy buffer: kb
 export const REQ_F_BUFFER_RING: u32 = 0x400000; // holds a buffer of a ring: kbuf is its bid
 export const REQ_F_BUFFERS_COMMIT: u32 = 0x800000; // and the ring's head has not moved yet
 export const REQ_F_BL_EMPTY: u32 = 0x1000000; // took the last buffer of its group
+export const REQ_F_UNBOUND: u32 = 0x10000000; // its worker may block for ever: it does not count against the bounded ones
 export const REQ_LINK_FLAGS: u32 = 0xc;
 /** Freeing such a request is more than recycling it: references, links, cleanup, holds. */
 export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA
@@ -145,9 +147,9 @@ export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_C
   buf_node: usize; // resource node held (registered buffer)
   on_cancel: u32; // which list: CANCEL_*
   cancel_seq: u32; // the last cancellation that matched it
-  poll_owned: u32; // task work for the poll is queued
+  poll_refs: u32; // wake-ups since the last look, and whether it was cancelled (poll.ts)
   apoll_retries: u32;
-  poll_events: u32;
+  poll_events: u32; // EPOLL*, and how to wait
   poll_mask: u32; // events of the wake-up, 0 = look at the file
   cancel_next: Req;
   cancel_prev: Req;
@@ -179,33 +181,6 @@ if (UBUF_SIZE != 32) ERROR("uarg room is 32 bytes");
 @inline export function reqIter(req: Req): IovIter { return changetype<IovIter>(changetype<usize>(req) + offsetof<Req>("iter")); }
 @inline export function reqUarg(notif: Req): UbufInfo { return changetype<UbufInfo>(changetype<usize>(notif) + offsetof<Req>("uarg")); }
 @inline export function uargReq(uarg: usize): Req { return changetype<Req>(uarg - offsetof<Req>("uarg")); }
-
-export const CANCEL_NONE: u32 = 0;
-export const CANCEL_POLL: u32 = 1;
-export const CANCEL_TIMEOUT: u32 = 2;
-export const CANCEL_IOWQ: u32 = 3;
-export const CANCEL_LTIMEOUT: u32 = 4;
-export const CANCEL_RUNNING: u32 = 5; // a worker sleeps in it
-
-export function cancelListAdd(req: Req, kind: u32): void {
-  const ctx = req.ctx;
-  req.on_cancel = kind;
-  req.cancel_seq = 0;
-  req.cancel_next = changetype<Req>(0);
-  req.cancel_prev = ctx.cancel_last;
-  if (ctx.cancel_last) ctx.cancel_last.cancel_next = req;
-  else ctx.cancel_first = req;
-  ctx.cancel_last = req;
-}
-export function cancelListDel(req: Req): void {
-  if (!req.on_cancel) return;
-  const ctx = req.ctx;
-  req.on_cancel = CANCEL_NONE;
-  if (req.cancel_prev) req.cancel_prev.cancel_next = req.cancel_next;
-  else ctx.cancel_first = req.cancel_next;
-  if (req.cancel_next) req.cancel_next.cancel_prev = req.cancel_prev;
-  else ctx.cancel_last = req.cancel_prev;
-}
 
 // Issue flags.
 export const IO_URING_F_NONBLOCK: u32 = 1; // do not wait: return -EAGAIN

@@ -18,6 +18,13 @@ export const FOREVER: u64 = u64.MAX_VALUE;
  */
 export const WAIT_HORIZON: u64 = 86400000000000;
 
+/** What the clocks show when the machine's own stands at 0, ns: it has been up for an hour, and it is 2026-01-01T00:00:00Z. */
+export const CLOCK_MONOTONIC_START: u64 = 3600000000000; // CLOCK_BOOTTIME as well
+export const CLOCK_REALTIME_START: u64 = 1767225600000000000;
+
+/** A time on one of the clocks as time of the machine; what lies before its start is 0. */
+@inline export function fromClock(ns: u64, start: u64): u64 { return ns > start ? ns - start : 0; }
+
 export const SLEEP_EVENT: u32 = 1; // an event ran
 export const SLEEP_DEADLINE: u32 = 2; // the deadline was reached, the clock stands on it
 export const SLEEP_NEVER: u32 = 0; // no event can ever come

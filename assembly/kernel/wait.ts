@@ -13,6 +13,7 @@ import { SMALL_SIZE } from "../abi/layout";
   fn: u32; // table index of (entry: WaitEntry, mask: u32) => void
   arg: usize;
   mask: u32; // events it wants
+  exclusive: u32; // a wake-up of one ends with it
 }
 if (offsetof<WaitEntry>() > SMALL_SIZE) ERROR("WaitEntry does not fit its pool");
 
@@ -25,6 +26,7 @@ export function waitEntryNew(fn: u32, arg: usize, mask: u32): WaitEntry {
   e.fn = fn;
   e.arg = arg;
   e.mask = mask;
+  e.exclusive = 0;
   return e;
 }
 
@@ -37,6 +39,18 @@ export function waitAdd(q: usize, e: WaitEntry): void {
   if (first) first.prev = e;
   else store<u32>(q, changetype<usize>(e) as u32, 4);
   store<u32>(q, changetype<usize>(e) as u32);
+}
+
+/** Adds at the end, as one of those of whom a wake-up calls only the first that wants it. */
+export function waitAddExclusive(q: usize, e: WaitEntry): void {
+  const last = changetype<WaitEntry>(load<u32>(q, 4) as usize);
+  e.queue = q;
+  e.exclusive = 1;
+  e.next = changetype<WaitEntry>(0);
+  e.prev = last;
+  if (last) last.next = e;
+  else store<u32>(q, changetype<usize>(e) as u32);
+  store<u32>(q, changetype<usize>(e) as u32, 4);
 }
 
 export function waitRemove(e: WaitEntry): void {
@@ -54,7 +68,10 @@ export function waitEntryFree(e: WaitEntry): void {
   poolFree(POOL_SMALL, changetype<usize>(e));
 }
 
-/** Calls every entry that wants one of `mask`. An entry may remove itself, nobody else's. */
+/**
+ * Calls every entry that wants one of `mask`, of the exclusive ones only the first; all of them when the mask says that
+ * the object's state has changed (u32.MAX_VALUE). An entry may remove itself, nobody else's.
+ */
 @inline export function wakeUp(q: usize, mask: u32): void {
   if (load<u32>(q)) wakeUpSlow(q, mask);
 }
@@ -63,7 +80,11 @@ function wakeUpSlow(q: usize, mask: u32): void {
   let e = head(q);
   while (e) {
     const next = e.next;
-    if (e.mask & mask) call_indirect<void>(e.fn, e, mask);
+    if (e.mask & mask) {
+      const last = e.exclusive != 0 && mask != u32.MAX_VALUE;
+      call_indirect<void>(e.fn, e, mask);
+      if (last) return;
+    }
     e = next;
   }
 }

@@ -62,7 +62,6 @@ export const S_UDP_HASH: usize = STATE_BASE + 0xc00; // 256 chains of UDP socket
 export const S_IOWQ_HEAD: usize = STATE_BASE + 208; // io-wq: queued requests (ReqList)
 export const S_IOWQ_TIMER: usize = STATE_BASE + 216; // the worker's next turn
 export const S_USER_FREE: usize = STATE_BASE + 224; // no page below this one can be handed out by mmap()
-export const S_IOWQ_RUNNING: usize = STATE_BASE + 228; // request that a worker is issuing
 export const S_FPUT_LIST: usize = STATE_BASE + 232; // files to be released on the way out of the kernel
 export const S_FPUT_COUNT: usize = STATE_BASE + 236;
 export const S_FPUT_MARK: usize = STATE_BASE + 240; // of those, queued before the task's ring work
@@ -86,6 +85,7 @@ export const SCRATCH_SEND_MSG: usize = 0x11280; // MsgHdr of the send being issu
 export const SCRATCH_TIMESPEC: usize = 0x11300; // io_uring/timeout.ts
 export const SCRATCH_BUF_SEL: usize = 0x11320; // BufSel (io_uring/kbuf.ts), 16 bytes
 export const SCRATCH_BUF_REG: usize = 0x11340; // struct io_uring_buf_reg (io_uring/kbuf_ops.ts), 40 bytes
+export const SCRATCH_CANCEL: usize = 0x11380; // what is looked for (io_uring/cancel.ts), 32 bytes
 export const SCRATCH_PARAMS: usize = 0x13b00; // struct io_uring_params (io_uring/ring.ts), 120 bytes
 export const SCRATCH_GETEVENTS: usize = 0x13b80; // struct io_uring_getevents_arg (io_uring/enter.ts)
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
