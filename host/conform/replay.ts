@@ -1,4 +1,5 @@
 // Replays recorded scenarios, each on a machine of its own.
+import { findLeaks, restingCounts } from "../core/leaks.ts";
 import { Machine, type MachineOptions } from "../machine.ts";
 import { ProgramSyntaxError } from "../program/words.ts";
 import type { ProgramEvent } from "../program/events.ts";
@@ -11,23 +12,33 @@ import type { Scenario } from "./recordings.ts";
 export interface ScenarioResult extends Comparison {
   scenario: Scenario;
   events: ProgramEvent[];
+  /** What was left when everything was closed; only when it was asked for. */
+  leaks: string[];
+}
+
+export interface ReplayOptions extends MachineOptions {
+  /** Close everything at the end and look for what is left (invariant I5). */
+  leaks?: boolean;
 }
 
 export type Totals = Record<Verdict, number>;
 
 /** Never throws for what a scenario does: an emulator that breaks is `different`, with the reason. */
-export async function replayScenario(scenario: Scenario, options: MachineOptions = {}): Promise<ScenarioResult> {
+export async function replayScenario(scenario: Scenario, options: ReplayOptions = {}): Promise<ScenarioResult> {
   let result: RunResult;
+  let leaks: string[] = [];
   try {
     const program = parseProgram(scenario.program, scenario.name);
     const machine = await Machine.create(options);
+    const before = restingCounts(machine);
     result = runProgram(machine, program);
+    if (options.leaks) leaks = findLeaks(machine, before);
   } catch (error) {
     const report = error instanceof Error ? error.message : String(error);
     const verdict = error instanceof ProgramSyntaxError ? "not-modelled" : "different";
-    return { scenario, events: [], verdict, report };
+    return { scenario, events: [], leaks, verdict, report };
   }
-  return { scenario, events: result.events, ...compareRun(scenario, result) };
+  return { scenario, events: result.events, leaks, ...compareRun(scenario, result) };
 }
 
 export function countVerdicts(results: readonly Comparison[]): Totals {

@@ -1,4 +1,5 @@
 // The emulator's side of a comparison: text in, events and how it ended out, and the time that it took.
+import { findLeaks, restingCounts } from "../core/leaks.ts";
 import type { CoreBuild } from "../core/source.ts";
 import { Machine } from "../machine.ts";
 import type { ProgramEvent } from "../program/events.ts";
@@ -8,8 +9,11 @@ import { runProgram } from "../program/run.ts";
 
 export interface EmulatorRun {
   events: ProgramEvent[];
-  /** `crash`: the core stopped at an assertion or trapped. A bug, whatever the kernel says. */
-  outcome: Outcome | { kind: "crash"; report: string };
+  /**
+   * `crash`: the core stopped at an assertion or trapped. `leak`: something was left when all was closed. Bugs, whatever
+   * the kernel says.
+   */
+  outcome: Outcome | { kind: "crash" | "leak"; report: string };
   /** Wall time, from the text to the last event. */
   spent_ms: number;
 }
@@ -23,20 +27,25 @@ export class Emulator {
     this.#build = build;
   }
 
-  /** Throws ProgramSyntaxError for a text that is no program. */
+  /** The debug build also looks for leaks at the end. Throws ProgramSyntaxError for a text that is no program. */
   async run(text: string, seed = 0): Promise<EmulatorRun> {
     const start = performance.now();
     const program = parseProgram(text, "program");
     const machine = await this.#machine(seed);
     const events: ProgramEvent[] = [];
+    const before = this.#build === "debug" ? restingCounts(machine) : undefined;
     let outcome: EmulatorRun["outcome"];
+    let spent_ms = 0;
     try {
       ({ outcome } = runProgram(machine, program, { onEvent: (event) => events.push(event) }));
+      spent_ms = performance.now() - start;
+      const leaks = before === undefined ? [] : findLeaks(machine, before);
+      if (leaks.length > 0) outcome = { kind: "leak", report: `left when all was closed: ${leaks.join(", ")}` };
       this.#idle = machine;
     } catch (error) {
       outcome = { kind: "crash", report: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
-    return { events, outcome, spent_ms: performance.now() - start };
+    return { events, outcome, spent_ms };
   }
 
   /** After a crash there is none to reuse: what a core is worth that broke is not known. */

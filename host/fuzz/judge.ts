@@ -69,7 +69,8 @@ export class Judge {
     if (first.exit === 2) return { verdict: "refused", ours, theirs: [first], report: first.stderr.trim() };
     if (agree(ours, first)) return { verdict: ours.outcome.kind === "waits" ? "waits" : "same", ours, theirs: [first] };
     const theirs = [first];
-    if (ours.outcome.kind === "crash") return { verdict: "different", ours, theirs, report };
+    if (ours.outcome.kind === "crash" || ours.outcome.kind === "leak")
+      return { verdict: "different", ours, theirs, report };
     // Without hints: what the kernel does when it is only watched.
     for (let round = 0; round < again; round++) {
       const answer = await this.#ask(round % 2 === 0 ? program : addHints(program, ours.events), limit);
@@ -85,7 +86,8 @@ export class Judge {
 }
 
 function describe({ outcome }: EmulatorRun): string | undefined {
-  return outcome.kind === "crash" ? outcome.report : outcomeText(outcome);
+  if (outcome.kind === "end") return undefined;
+  return "line" in outcome ? outcomeText(outcome) : outcome.report;
 }
 
 /** The kernel cannot say that a wait never ends; it can only not end. */

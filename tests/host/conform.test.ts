@@ -18,9 +18,10 @@ for (const name of readdirSync(folder)
   for (const scenario of parseRecordings(readFileSync(file, "utf8"), file).scenarios) {
     // The debug build: freed objects are poisoned, and the order of the CQEs of each request is asserted.
     test(`${scenario.category}: ${scenario.name}`, async () => {
-      const { verdict, report, events } = await replayScenario(scenario, { build: "debug" });
+      const { verdict, report, events, leaks } = await replayScenario(scenario, { build: "debug", leaks: true });
       const difference = () => sideBySide(alignEvents(scenario.recorded[0], events), ["Linux", "ringzero"]).join("\n");
       assert.ok(verdict === "same", [verdict, report ?? "", scenario.program, difference()].join("\n\n"));
+      assert.deepEqual(leaks, []);
     });
   }
 }

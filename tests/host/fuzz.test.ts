@@ -126,3 +126,16 @@ test("a cleared machine is zero memory", async () => {
     machine = Machine.recycle(machine);
   }
 });
+
+test("300 programs of every profile leave nothing behind, and break no assertion of the debug build", async () => {
+  const emulator = new Emulator("debug");
+  const profiles = Object.keys(PROFILES);
+  for (let index = 0; index < 300; index++) {
+    const text = program(9, index, profiles[index % profiles.length], 30);
+    const { outcome } = await emulator.run(text);
+    assert.ok(
+      outcome.kind !== "crash" && outcome.kind !== "leak",
+      `${"report" in outcome ? outcome.report : ""}\n${text}`,
+    );
+  }
+});
