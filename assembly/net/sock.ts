@@ -146,6 +146,7 @@ export const SHUTDOWN_SEND: u32 = 2;
   tcp_header_len: u32; // with the options of every segment
   snd_wscale: u32; rcv_wscale: u32; window_clamp: u32; rcv_ssthresh: u32;
   cwnd: u32; ssthresh: u32; cwnd_cnt: u32; // segments
+  max_packets_out: u32; cwnd_usage_seq: u32; // most in flight in this window of data, and where that ends (RFC 7661)
   packets_out: u32; retrans_out: u32; lost_out: u32; dupacks: u32; high_seq: u32;
   ca_state: u32; // TCP_CA_*
   srtt: u32; rttvar: u32; rto: u32; backoff: u32;

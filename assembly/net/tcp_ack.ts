@@ -17,7 +17,7 @@ import {
 import { segHas, segLen, segTsecr, segTsval, segWindow, TCPOPT_SAW_TS } from "./tcp_parse";
 import { clearXmitTimer, inFlight, resetXmitTimer, sendHead, tcpNowMs } from "./tcp_sock";
 import { wmemFreeAcked } from "./tcp_mem";
-import { checkSpace, currentMss, pushPending, rearmRto, scheduleLossProbe, syncMss, wndEnd } from "./tcp_output";
+import { checkSpace, currentMss, isCwndLimited, pushPending, rearmRto, scheduleLossProbe, syncMss, wndEnd } from "./tcp_output";
 import { markLost, trimHead, xmitRetransmitQueue } from "./tcp_retransmit";
 import { probe0When } from "./tcp_timer";
 
@@ -166,6 +166,7 @@ export function setRto(sk: Sock): void {
 
 /** Slow start and congestion avoidance (RFC 5681 3.1), counted in segments. */
 function congAvoid(sk: Sock, acked: u32): void {
+  if (!isCwndLimited(sk)) return;
   if (sk.cwnd < sk.ssthresh) {
     const step = sk.ssthresh - sk.cwnd < acked ? sk.ssthresh - sk.cwnd : acked;
     sk.cwnd += step;

@@ -55,6 +55,8 @@ function resetConnection(sk: Sock): void {
   sk.rttvar = TCP_TIMEOUT_INIT;
   sk.cwnd = TCP_INIT_CWND;
   sk.cwnd_cnt = 0;
+  sk.max_packets_out = 0;
+  sk.cwnd_usage_seq = 0;
   sk.ssthresh = TCP_INFINITE_SSTHRESH;
   sk.ca_state = TCP_CA_OPEN;
   sk.scaling_ratio = TCP_SCALING_RATIO_DEFAULT;
@@ -240,7 +242,7 @@ function established(sk: Sock): void {
   sk.cwnd = TCP_INIT_CWND;
   sk.cwnd_cnt = 0;
   sk.ca_state = TCP_CA_OPEN;
-  sk.lsndtime = nowNs();
+  sk.lsndtime = nowNs() + 1;
   tcpSetState(sk, TCP_ESTABLISHED);
   initBufferSpace(sk);
 }

@@ -111,7 +111,7 @@ function eventDataRecv(sk: Sock, skb: SkBuff): void {
   scheduleAck(sk);
   measureRcvMss(sk, skb);
   rcvRttMeasure(sk);
-  const now = nowNs();
+  const now = nowNs() + 1; // 0 is never
   if (!sk.ack_ato) {
     incrQuickack(sk); // a connection that begins: the sender is in slow start and needs ACKs
     sk.ack_ato = TCP_ATO_MIN;

@@ -43,7 +43,7 @@ export const TCP_WMEM_DEFAULT: u32 = 16384;
 export const TCP_WMEM_MAX: u32 = 4194304;
 export const TCP_RMEM_DEFAULT: u32 = 131072;
 export const TCP_RMEM_MAX: u32 = 33554432;
-export const TCP_SNDBUF_WINDOWS: u32 = 3;
+export const TCP_SNDBUF_WINDOWS: u32 = 2;
 export const TCP_APP_WIN: u32 = 31; // net.ipv4.tcp_app_win
 export const TCP_SCALING_RATIO_DEFAULT: u32 = 128;
 
@@ -102,6 +102,7 @@ export const TCP_SF_ACK_DEFERRED: u32 = 8; // an ACK waits for the end of the sy
 export const TCP_SF_IN_ACCEPT: u32 = 16; // on a listener's queue
 export const TCP_SF_DESTROYED: u32 = 32;
 export const TCP_SF_QUICKACK: u32 = 64; // TCP_QUICKACK was asked for
+export const TCP_SF_CWND_LIMITED: u32 = 128; // the congestion window was what held the sender back
 
 // SkBuff.sacked
 export const TCPCB_LOST: u32 = 1;

@@ -23,8 +23,8 @@ import { NetDevice } from "./dev";
 import { IP_MAX_MTU } from "./ip";
 import {
   GSO_MAX_PAYLOAD, GSO_MAX_SEGS, ICSK_TIME_LOSS_PROBE, ICSK_TIME_NONE, ICSK_TIME_PROBE0, ICSK_TIME_RETRANS, IP_TCP_HLEN, TCPCB_EOR,
-  TCP_CA_OPEN, TCP_HLEN, TCP_MIN_SND_MSS, TCP_MIN_TSO_SEGS, TCP_MSS_DEFAULT, TCP_NAGLE_CORK, TCP_NAGLE_OFF, TCP_NAGLE_PUSH, TCP_RTO_MIN,
-  TCP_SKB_OVERHEAD, TCP_TIMEOUT_MIN_US, TH_ACK, TH_FIN, TH_PSH, after, pcount,
+  TCP_CA_OPEN, TCP_HLEN, TCP_MIN_SND_MSS, TCP_MIN_TSO_SEGS, TCP_MSS_DEFAULT, TCP_NAGLE_CORK, TCP_NAGLE_OFF, TCP_NAGLE_PUSH, TCP_RTO_MIN, TCP_RTT_FLOOR,
+  TCP_SF_CWND_LIMITED, TCP_SKB_OVERHEAD, TCP_TIMEOUT_MIN_US, TH_ACK, TH_FIN, TH_PSH, after, before, pcount,
 } from "./tcp_defs";
 import { clearXmitTimer, inFlight, resetXmitTimer, sendHead } from "./tcp_sock";
 import { memCharge, memSchedule, skbIsPure, sndbufExpand, streamIsWriteable, wmemFreeSkb } from "./tcp_mem";
@@ -224,8 +224,33 @@ function tsoShouldDefer(sk: Sock, skb: SkBuff, maxSegs: u32): bool {
   if (skb != writeQueue(sk).last && limit >= skb.len) return false;
   if (limit >= min(sk.snd_wnd, sk.cwnd * sk.mss_cache) / 3) return false; // net.ipv4.tcp_tso_win_divisor
   const head = rtxQueue(sk).first;
-  if (!head || (nowNs() - head.when) / 1000 < (sk.srtt >> 1) as u64) return false;
+  // Soon means: half a round trip has passed. On a path without delay it always has, although the clock stands still.
+  if (!head || (sk.srtt > TCP_RTT_FLOOR && (nowNs() - head.when) / 1000 < ((sk.srtt >> 1) as u64))) return false;
   return !(skb.tcp_flags & TH_FIN) && !(skb.sacked & TCPCB_EOR);
+}
+
+/** Of the two windows, is the congestion window what a deferred skb waits for? */
+function deferForCwnd(sk: Sock, skb: SkBuff): bool {
+  const window = wndEnd(sk) - skb.seq, congestion = (sk.cwnd - inFlight(sk)) * sk.mss_cache;
+  return congestion < window && congestion <= skb.len;
+}
+
+/**
+ * tcp_cwnd_validate(): the congestion window may only grow as long as it is what limits the sender (RFC 7661 4.3). Noted
+ * once per window of data, or when a fuller use of it is seen.
+ */
+function cwndValidate(sk: Sock, limited: bool): void {
+  const was = (sk.tcp_flags & TCP_SF_CWND_LIMITED) != 0;
+  if (before(sk.snd_una, sk.cwnd_usage_seq) && !limited && (was || sk.packets_out <= sk.max_packets_out)) return;
+  sk.tcp_flags = limited ? sk.tcp_flags | TCP_SF_CWND_LIMITED : sk.tcp_flags & ~TCP_SF_CWND_LIMITED;
+  sk.max_packets_out = sk.packets_out;
+  sk.cwnd_usage_seq = sk.snd_nxt;
+}
+
+/** tcp_is_cwnd_limited(): in slow start half of it in use is enough. */
+export function isCwndLimited(sk: Sock): bool {
+  if (sk.tcp_flags & TCP_SF_CWND_LIMITED) return true;
+  return sk.cwnd < sk.ssthresh && sk.cwnd < 2 * sk.max_packets_out;
 }
 
 /**
@@ -234,7 +259,7 @@ function tsoShouldDefer(sk: Sock, skb: SkBuff, maxSegs: u32): bool {
  */
 export function writeXmit(sk: Sock, mss: u32, nonagle: u32, pushOne: u32): bool {
   const q = writeQueue(sk), maxSegs = tsoSegs(mss);
-  let sent: u32 = 0;
+  let sent: u32 = 0, cwndLimited = false;
   for (let skb = q.first; skb; skb = q.first) {
     let quota = cwndTest(sk);
     if (!quota) {
@@ -250,7 +275,10 @@ export function writeXmit(sk: Sock, mss: u32, nonagle: u32, pushOne: u32): bool 
     if (segs == 1) {
       if (!nagleTest(sk, skb, mss, skb.next ? TCP_NAGLE_PUSH : nonagle)) break;
     } else {
-      if (!pushOne && tsoShouldDefer(sk, skb, maxSegs)) break;
+      if (!pushOne && tsoShouldDefer(sk, skb, maxSegs)) {
+        cwndLimited = deferForCwnd(sk, skb);
+        break;
+      }
       limit = splitPoint(sk, skb, mss, quota, nonagle);
     }
     if (skb.len > limit && fragment(sk, q, skb, limit, mss)) break;
@@ -261,6 +289,8 @@ export function writeXmit(sk: Sock, mss: u32, nonagle: u32, pushOne: u32): bool 
     sent += n;
     if (pushOne) break;
   }
+  cwndLimited = cwndLimited || inFlight(sk) >= sk.cwnd;
+  if (sent || cwndLimited) cwndValidate(sk, cwndLimited);
   if (sent) {
     if (pushOne != 2) scheduleLossProbe(sk);
     return false;

@@ -183,7 +183,7 @@ function ackSent(sk: Sock, rcvNxt: u32): void {
 
 /** tcp_event_data_sent(): data in answer to data makes the connection interactive: its ACKs ride on replies. */
 function dataSent(sk: Sock): void {
-  const now = nowNs();
+  const now = nowNs() + 1; // 0 is never
   if (!inFlight(sk)) restartIdle(sk, now);
   sk.lsndtime = now;
   if (sk.lrcvtime && (now - sk.lrcvtime) / 1000 < (sk.ack_ato as u64) && sk.ack_pingpong < 255) sk.ack_pingpong++;

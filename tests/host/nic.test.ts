@@ -381,7 +381,7 @@ test("a slow link takes its time for every frame", async () => {
 test("a full TX ring holds frames back and loses none", async () => {
   const bench = await Bench.create({ nic: { txRing: 32, linkRate: 10e6 } });
   const fd = bench.connect(SOCK_STREAM);
-  const length = 60_000;
+  const length = 40_000;
   bench.send(fd, bench.buffer(length), length);
   assert.ok(bench.nic.txDescriptorsUsed <= 32);
   const found = bench.cqes(10_000n * MS);
@@ -449,18 +449,18 @@ async function runLines(lines: string[], options: MachineOptions = {}) {
 const LOSSY = [
   "setup 8 0",
   "pair A B tcp nic",
-  "buf b 60000 3",
+  "buf b 40000 3",
   "nic loss=0.1",
   "sqe send_zc fd=A buf=b ud=1 ioprio=REPORT_USAGE",
   "submit",
-  "recvall B 60000 5000",
+  "recvall B 40000 5000",
   "settle 2000",
 ];
 
 test("over a lossy link everything arrives in the end; the same seed loses the same frames", async () => {
   const first = await runLines(LOSSY, { seed: 7 });
   const received = first.events.find(({ ev }) => ev === "recvall");
-  assert.equal(received?.bytes, 60000);
+  assert.equal(received?.bytes, 40000);
   assert.equal(first.events.filter(({ ev, flags }) => ev === "cqe" && flags === IORING_CQE_F_NOTIF).length, 1);
   assert.ok(first.fates.includes("lost"));
   const again = await runLines(LOSSY, { seed: 7 });
@@ -506,7 +506,7 @@ test("a flipped bit in TCP data is noticed and sent again", async () => {
 test("frames that overtake each other are put into order", async () => {
   const lines = LOSSY.map((line) => (line.startsWith("nic") ? "nic reorder_nth=1,4 duplicate_nth=3" : line));
   const { events, fates } = await runLines(lines);
-  assert.equal(events.find(({ ev }) => ev === "recvall")?.bytes, 60000);
+  assert.equal(events.find(({ ev }) => ev === "recvall")?.bytes, 40000);
   assert.ok(fates.includes("delayed") && fates.includes("duplicated"));
 });
 

@@ -35,6 +35,7 @@ up() {
   for ns in "$a" "$b"; do
     ip netns add "$ns"
     ip netns exec "$ns" sh -c 'f=/proc/sys/net/ipv6/conf/all/disable_ipv6; [ ! -e $f ] || echo 1 >$f'
+    ip netns exec "$ns" sysctl -qw net.ipv4.tcp_congestion_control=reno
     ip -n "$ns" link set lo up
   done
 
