@@ -15,7 +15,7 @@ import { countReqs, ioUringSetup, ringExitPending } from "./io_uring/ring";
 import { runTaskWork } from "./io_uring/tw";
 import { sysReturn } from "./sys/call";
 
-export { sys_close, sys_dup, sys_fcntl, sys_ftruncate, sys_lseek, sys_memfd, sys_pipe } from "./sys/file";
+export { sys_close, sys_dup, sys_eventfd2, sys_fcntl, sys_ftruncate, sys_lseek, sys_memfd, sys_pipe } from "./sys/file";
 export { sys_recvfrom, sys_recvmsg, sys_sendmsg, sys_sendto } from "./sys/message";
 export { sys_mmap, sys_mprotect, sys_munmap } from "./sys/mm";
 export { sys_nanosleep, sys_poll } from "./sys/poll";
@@ -24,6 +24,7 @@ export {
   sys_socketpair,
 } from "./sys/socket";
 export { sys_preadv2, sys_pread64, sys_pwrite64, sys_pwritev2, sys_read, sys_readv, sys_write, sys_writev } from "./sys/rw";
+export { sys_splice, sys_tee } from "./sys/splice";
 export { sys_setns, sys_setrlimit, sys_setuid } from "./sys/task";
 
 export function abi_version(): u32 { return ABI_VERSION; }

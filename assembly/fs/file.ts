@@ -27,6 +27,7 @@ export const FMODE_WRITE: u32 = 2;
 export const FMODE_POS: u32 = 4; // pread(2), pwrite(2) and lseek(2) mean something
 export const FMODE_STREAM: u32 = 8; // has no position at all: any offset is ignored
 export const FMODE_NOWAIT: u32 = 16; // can be tried without waiting
+export const FMODE_WAITING_WRITE: u32 = 64; // writing has no form that never waits, unless O_NONBLOCK is set
 export const FMODE_REG: u32 = 32; // a regular file: short transfers are continued
 
 // Flags of a transfer (fileRw)

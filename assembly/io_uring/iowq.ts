@@ -9,7 +9,7 @@ import { EAGAIN, ECANCELED } from "../abi/errno";
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
-import { S_IOWQ_HEAD, S_IOWQ_TIMER, S_TRACE_CTX } from "../lib/state";
+import { S_IOWQ_HEAD, S_IOWQ_TIMER, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace, traceOn } from "../lib/trace";
 import { filePoll } from "../fs/file";
@@ -145,16 +145,19 @@ function finish(req: Req, ret: i32): void {
 
 /** The worker sleeps in the request until its file wakes it; then it has a turn again. */
 function sleep(req: Req): void {
-  const mask = POLLERR_MASK | POLLHUP_MASK | (opFlags(req.opcode) & OP_POLLIN ? POLLIN_MASK : POLLOUT_MASK);
+  const elsewhere = load<u32>(S_SLEEP_WQ) as usize, wq = elsewhere ? elsewhere : req.file.wq;
+  const mask = elsewhere ? load<u32>(S_SLEEP_MASK)
+    : POLLERR_MASK | POLLHUP_MASK | (opFlags(req.opcode) & OP_POLLIN ? POLLIN_MASK : POLLOUT_MASK);
+  store<u32>(S_SLEEP_WQ, 0);
   const entry = waitEntryNew(workerWake.index, changetype<usize>(req), mask);
-  if (!entry || !req.file.wq) {
+  if (!entry || !wq) {
     queueFail(req, -EAGAIN);
     return;
   }
   req.flags |= REQ_F_IOWQ;
   req.poll_entry = entry;
-  waitAdd(req.file.wq, entry);
-  filePoll(req.file); // says that a writer waits for room
+  waitAdd(wq, entry);
+  if (!elsewhere) filePoll(req.file); // says that a writer waits for room
 }
 
 function workerWake(entry: WaitEntry, mask: u32): void { resume(changetype<Req>(entry.arg)); }

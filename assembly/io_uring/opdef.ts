@@ -2,14 +2,11 @@
 //
 // An opcode that Linux 6.18 has and this emulator does not has a row without OP_MODELLED: an SQE for it ends the run with a
 // report instead of a made-up result.
-import { EOPNOTSUPP } from "../abi/errno";
 import {
-  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_EPOLL_WAIT, IORING_OP_LAST,
-  IORING_OP_LINK_TIMEOUT, IORING_OP_NOP, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_PROVIDE_BUFFERS, IORING_OP_READ,
-  IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_READ_MULTISHOT, IORING_OP_RECV, IORING_OP_RECVMSG,
+  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT,
+  IORING_OP_NOP, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_PROVIDE_BUFFERS, IORING_OP_RECV, IORING_OP_RECVMSG,
   IORING_OP_RECV_ZC, IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC,
-  IORING_OP_SHUTDOWN, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD, IORING_OP_WRITE, IORING_OP_WRITEV,
-  IORING_OP_WRITEV_FIXED, IORING_OP_WRITE_FIXED,
+  IORING_OP_SHUTDOWN, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
 } from "../abi/uapi";
 import { S_OPDEF } from "../lib/state";
 import { asyncCancel, asyncCancelPrep } from "./cancel";
@@ -19,7 +16,7 @@ import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
 import { pollAddIssue, pollAddPrep, pollRemove, pollRemovePrep } from "./poll";
-import { rwCleanup, rwFail, rwIssue, rwPrep } from "./rw";
+import { fileOpCleanup, fileOpFail, fileOpIssue, fileOpPrep, fileOpProperties } from "./opdef_files";
 import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep, timeoutRemove, timeoutRemovePrep } from "./timeout";
 import { Req } from "./types";
 
@@ -30,7 +27,6 @@ export const OP_IOPOLL: u32 = 8; // allowed on IOPOLL rings
 export const OP_BUFFER_SELECT: u32 = 16;
 export const OP_POLLIN: u32 = 32;
 export const OP_POLLOUT: u32 = 64;
-const OP_RW: u32 = OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_IOPOLL;
 
 /** Properties of an opcode below IORING_OP_LAST. */
 @inline export function opFlags(opcode: u32): u32 { return load<u8>(S_OPDEF + (opcode as usize)) as u32; }
@@ -60,21 +56,11 @@ function properties(opcode: u32): u32 {
     case IORING_OP_TIMEOUT_REMOVE:
     case IORING_OP_LINK_TIMEOUT:
     case IORING_OP_ASYNC_CANCEL: return OP_MODELLED;
-    case IORING_OP_READV:
-    case IORING_OP_READ: return OP_RW | OP_POLLIN | OP_BUFFER_SELECT;
-    case IORING_OP_READ_FIXED:
-    case IORING_OP_READV_FIXED: return OP_RW | OP_POLLIN;
-    case IORING_OP_WRITEV:
-    case IORING_OP_WRITE:
-    case IORING_OP_WRITE_FIXED:
-    case IORING_OP_WRITEV_FIXED: return OP_RW | OP_POLLOUT;
-    case IORING_OP_READ_MULTISHOT: return OP_IOPRIO | OP_BUFFER_SELECT;
     case IORING_OP_URING_CMD: return OP_IOPOLL | OP_BUFFER_SELECT;
     case IORING_OP_ACCEPT:
     case IORING_OP_RECV_ZC: return OP_IOPRIO;
     case IORING_OP_CONNECT:
-    case IORING_OP_EPOLL_WAIT:
-    default: return 0;
+    default: return fileOpProperties(opcode);
   }
 }
 
@@ -98,15 +84,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffersPrep(req, sqe);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffersPrep(req, sqe);
     case IORING_OP_POLL_REMOVE: return pollRemovePrep(req, sqe);
-    case IORING_OP_READ:
-    case IORING_OP_WRITE:
-    case IORING_OP_READV:
-    case IORING_OP_WRITEV:
-    case IORING_OP_READ_FIXED:
-    case IORING_OP_WRITE_FIXED:
-    case IORING_OP_READV_FIXED:
-    case IORING_OP_WRITEV_FIXED: return rwPrep(req, sqe);
-    default: return -EOPNOTSUPP;
+    default: return fileOpPrep(req, sqe);
   }
 }
 
@@ -129,15 +107,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffers(req);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffers(req);
     case IORING_OP_POLL_REMOVE: return pollRemove(req);
-    case IORING_OP_READ:
-    case IORING_OP_WRITE:
-    case IORING_OP_READV:
-    case IORING_OP_WRITEV:
-    case IORING_OP_READ_FIXED:
-    case IORING_OP_WRITE_FIXED:
-    case IORING_OP_READV_FIXED:
-    case IORING_OP_WRITEV_FIXED: return rwIssue(req, issueFlags);
-    default: return -EOPNOTSUPP;
+    default: return fileOpIssue(req, issueFlags);
   }
 }
 
@@ -150,14 +120,7 @@ export function opFail(req: Req): void {
     case IORING_OP_SENDMSG:
     case IORING_OP_RECV:
     case IORING_OP_RECVMSG: sendrecvFail(req); return;
-    case IORING_OP_READ:
-    case IORING_OP_WRITE:
-    case IORING_OP_READV:
-    case IORING_OP_WRITEV:
-    case IORING_OP_READ_FIXED:
-    case IORING_OP_WRITE_FIXED:
-    case IORING_OP_READV_FIXED:
-    case IORING_OP_WRITEV_FIXED: rwFail(req); return;
+    default: fileOpFail(req);
   }
 }
 
@@ -169,11 +132,8 @@ export function opCleanup(req: Req): void {
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_RECVMSG: sendCleanup(req); return;
-    case IORING_OP_READV:
-    case IORING_OP_WRITEV:
-    case IORING_OP_READV_FIXED:
-    case IORING_OP_WRITEV_FIXED: rwCleanup(req); return;
     case IORING_OP_TIMEOUT:
     case IORING_OP_LINK_TIMEOUT: timeoutCleanup(req); return;
+    default: fileOpCleanup(req);
   }
 }

@@ -17,7 +17,7 @@ import { notModelled } from "../lib/not_modelled";
 import { accessOk, userReadable } from "../mm/vma";
 import { ITER_BVEC, IovIter, iterUbuf, kvecBase, kvecLen } from "../mm/iov_iter";
 import {
-  FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WRITE, File, O_NONBLOCK, RW_NOWAIT, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
+  FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_NOWAIT, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
 } from "../fs/file";
 import { RWF_HIPRI, RWF_NOWAIT, rwFlags } from "../fs/rwf";
 import { POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
@@ -165,7 +165,7 @@ export function rwIssue(req: Req, issueFlags: u32): i32 {
   const want = it.count;
   if (nonblock) {
     if (!supportsNowait(f, write ? POLLOUT_MASK : POLLIN_MASK)) return -EAGAIN;
-    if (write && f.mode & FMODE_REG) return -EAGAIN;
+    if (write && (f.mode & FMODE_REG || (f.mode & FMODE_WAITING_WRITE && !(f.flags & O_NONBLOCK)))) return -EAGAIN;
   }
   err = startPos(req, want);
   if (err) return err;

@@ -9,6 +9,7 @@ export const SCRATCH_UN: usize = SYSCALL_SCRATCH + 0x80; // a normalized sockadd
 export const SCRATCH_NAME: usize = SYSCALL_SCRATCH + 0x100; // struct sockaddr_storage, 128 bytes
 export const SCRATCH_WORDS: usize = SYSCALL_SCRATCH + 0x180; // option values and other small results, 128 bytes
 export const SCRATCH_ERRHDR: usize = SYSCALL_SCRATCH + 0x200; // a cmsg header and its data on the way out, 128 bytes
+export const SCRATCH_SPLICE: usize = SYSCALL_SCRATCH + 0x280; // 16 segments and an IovIter (net/splice.ts), 296 bytes
 
 export const SYS_MSG: usize = SYSCALL_SCRATCH + 0x400; // MsgHdr, 48 bytes
 export const SYS_ITER: usize = SYSCALL_SCRATCH + 0x440; // IovIter, 40 bytes

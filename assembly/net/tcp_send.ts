@@ -8,7 +8,7 @@
 import { NETIF_F_SG } from "../abi/dev";
 import { CNT_COPIED_TX } from "../abi/counters";
 import { EAGAIN, EEXIST, EFAULT, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
-import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, MSG_ZEROCOPY } from "../abi/socket";
+import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, MSG_SPLICE_PAGES, MSG_ZEROCOPY } from "../abi/socket";
 import { REF_ABORTED } from "../abi/trace";
 import { cntAdd, nil } from "../lib/state";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
@@ -19,7 +19,7 @@ import { TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
 import { SKBFL_PURE_ZEROCOPY, UbufInfo } from "./ubuf_info";
 import { IovIter, copyFromIter } from "./iov_iter";
 import { msgZerocopyMarkCopied, msgZerocopyPut, msgZerocopyPutAbort, msgZerocopyRealloc } from "./msg_zerocopy";
-import { skbZerocopyIterStream } from "./zerocopy";
+import { skbSpliceFromIter, skbZerocopyIterStream } from "./zerocopy";
 import { TCPCB_EOR, TCP_NAGLE_CORK, TCP_NAGLE_PUSH, TCP_SF_ACK_DEFERRED, TCP_SKB_OVERHEAD, TH_ACK, TH_PSH, after } from "./tcp_defs";
 import { TCPF_SENDING, queuesEmpty, sendHead, stateIn, tcpFlushBacklog, tcpUnlock } from "./tcp_sock";
 import { downgradePure, memSchedule, skbIsPure, streamMemoryFree, wmemFreeSkb } from "./tcp_mem";
@@ -90,6 +90,7 @@ function fillQueue(sk: Sock, msg: MsgHdr, it: IovIter, uarg: UbufInfo, zc: bool)
   let copied: u32 = 0, allocated: u32 = 0;
   let mss = currentMss(sk), goal = sizeGoal(sk, mss, oob);
   if (sk.err || sk.shutdown & SHUTDOWN_SEND) return endWithError(sk, -EPIPE);
+  const splicing = (flags & MSG_SPLICE_PAGES) != 0 && (sk.route_caps & NETIF_F_SG) != 0;
   let fresh = false; // the tail is closed: begin a new skb
   while (it.count) {
     let skb = writeQueue(sk).last;
@@ -114,7 +115,7 @@ function fillQueue(sk: Sock, msg: MsgHdr, it: IovIter, uarg: UbufInfo, zc: bool)
     }
     let want = goal - skb.len;
     if (want > it.count) want = it.count;
-    const n = zc ? appendPages(sk, skb, it, want, uarg, managed) : appendCopy(sk, skb, it, want);
+    const n = zc ? appendPages(sk, skb, it, want, uarg, managed) : splicing ? appendSplice(sk, skb, it, want) : appendCopy(sk, skb, it, want);
     if (n < 0) {
       if (n == APPEND_NEW_SKB) {
         markPush(sk, skb);
@@ -201,6 +202,19 @@ function appendPages(sk: Sock, skb: SkBuff, it: IovIter, want: u32, uarg: UbufIn
   const n = skbZerocopyIterStream(sk, skb, it, want, uarg, managed);
   if (n == -EEXIST || n == -EMSGSIZE) return APPEND_NEW_SKB;
   return n;
+}
+
+/** The pages of a splice become frags as they are: whoever else holds them can still change what is sent. */
+function appendSplice(sk: Sock, skb: SkBuff, it: IovIter, want: u32): i32 {
+  downgradePure(sk, skb);
+  skbZcopyDowngradeManaged(skb);
+  const n = skbSpliceFromIter(skb, it, want);
+  if (!n) return APPEND_NEW_SKB;
+  memSchedule(sk, n);
+  skb.truesize += n;
+  sk.wmem_queued += n;
+  sk.fwd_alloc -= n as i32;
+  return n as i32;
 }
 
 function appendCopy(sk: Sock, skb: SkBuff, it: IovIter, want: u32): i32 {

@@ -7,7 +7,7 @@ import { cntAdd } from "../lib/state";
 import { iterRevert } from "./iov_iter";
 import { notModelled } from "../lib/not_modelled";
 import { skbCopyFromIter, skbCopyToIter } from "./skb_iter";
-import { kfreeSkb } from "./skbuff";
+import { SkBuff, kfreeSkb } from "./skbuff";
 import { SkbQueue, skbQueueTail, skbUnlink } from "./skb_queue";
 import { MsgHdr, SHUTDOWN_RCV, SHUTDOWN_SEND, SOCK_F_DEAD, Sock, receiveQueue, skDataReady, sockError } from "./sock";
 import { TCP_ESTABLISHED } from "./tcp_states";
@@ -114,4 +114,25 @@ function unixInq(q: SkbQueue): u32 {
 @inline function receiveTarget(sk: Sock, len: u32, waitall: bool): u32 {
   const want = waitall || len < sk.rcvlowat ? len : sk.rcvlowat;
   return want ? want : 1;
+}
+
+/** Length of the linear part that Linux gives an skb of this size: the rest is in pages. */
+export function unixHeadLen(skb: SkBuff): u32 {
+  const size = skb.len;
+  if (size <= SKB_MAX_HEAD) return size;
+  const paged = pageAlign(size - SKB_MAX_HEAD);
+  return paged > size ? 0 : size - paged;
+}
+
+/** `n` bytes of the front of the stream have been taken without copying (net/splice.ts). */
+export function unixStreamConsume(sk: Sock, n: u32): void {
+  const q = receiveQueue(sk);
+  while (n) {
+    const skb = q.first, left = skb.len - skb.cb0, step = left < n ? left : n;
+    skb.cb0 += step;
+    n -= step;
+    if (skb.cb0 < skb.len) break;
+    skbUnlink(q, skb);
+    kfreeSkb(skb, REF_READ);
+  }
 }

@@ -132,3 +132,27 @@ export function skbZerocopyIterStream(sk: Sock, skb: SkBuff, it: IovIter, length
   skbZcopySet(skb, uarg, REF_SKB);
   return (skb.len - before) as i32;
 }
+
+/** skb_splice_from_iter(): the kernel pages under `it` as frags with a reference each. Bytes added, 0 = the frag array is full. */
+export function skbSpliceFromIter(skb: SkBuff, it: IovIter, length: u32): u32 {
+  const sh = skb.shinfo;
+  let done: u32 = 0;
+  while (done < length && it.count) {
+    const addr = iterAddr(it) as usize, left = length - done;
+    let n = iterSegLen(it);
+    if (n > left) n = left;
+    if ((addr & PAGE_MASK) != 0 && skbCanCoalesce(sh, addr)) {
+      const last = sh.nr_frags - 1;
+      fragSet(sh, last, fragAddr(sh, last), fragSize(sh, last) + n);
+    } else {
+      if (sh.nr_frags == MAX_SKB_FRAGS) break;
+      getPage(addr);
+      skbFillPage(sh, addr, n);
+    }
+    iterAdvance(it, n);
+    done += n;
+  }
+  skb.len += done;
+  skb.data_len += done;
+  return done;
+}

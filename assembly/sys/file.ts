@@ -7,6 +7,7 @@ import { FD_MAX, current, fdSlot } from "../kernel/task";
 import {
   FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fget, filePos, fileSetPos, fput,
 } from "../fs/file";
+import { eventFdCreate } from "../fs/eventfd";
 import { memFileCreate, memFileOf, memFileTruncate } from "../fs/memfile";
 import { O_DIRECT, pipeCreate, pipeOf, pipeResize, pipeSize } from "../fs/pipe";
 import { SCRATCH_WORDS } from "../net/scratch";
@@ -116,12 +117,15 @@ function pipe(fds: usize, flags: u32): i32 {
   return -EFAULT;
 }
 
-export function sys_memfd(size: u32): i32 {
-  const f = memFileCreate(size);
-  if (f < 0) return sysReturn(f);
-  const fd = fdInstall(current(), changetype<File>(f as usize));
-  if (fd < 0) fput(changetype<File>(f as usize));
-  return sysReturn(fd);
+export function sys_memfd(size: u32): i32 { return sysReturn(installNew(memFileCreate(size))); }
+export function sys_eventfd2(initial: u32, flags: u32): i32 { return sysReturn(installNew(eventFdCreate(initial, flags))); }
+
+/** A descriptor for a file that was just made (its address, or -errno). */
+export function installNew(made: i32): i32 {
+  if (made < 0) return made;
+  const f = changetype<File>(made as usize), fd = fdInstall(current(), f);
+  if (fd < 0) fput(f);
+  return fd;
 }
 
 export function sys_ftruncate(fd: i32, size: u64): i32 {

@@ -56,6 +56,10 @@ export interface CoreExports {
   sys_pipe(fds: number, flags: number): number;
   /** An unnamed in-memory file of `size` bytes. */
   sys_memfd(size: number): number;
+  sys_eventfd2(initial: number, flags: number): number;
+  /** The offsets are pointers, 0 for none. */
+  sys_splice(fdIn: number, offIn: bigint, fdOut: number, offOut: bigint, len: bigint, flags: number): number;
+  sys_tee(fdIn: number, fdOut: number, len: bigint, flags: number): number;
   sys_ftruncate(fd: number, size: bigint): number;
   sys_lseek(fd: number, offset: bigint, whence: number): number;
   sys_read(fd: number, buf: bigint, len: bigint): number;

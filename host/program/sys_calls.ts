@@ -47,6 +47,8 @@ export const CALLS: Partial<Record<SysCall, Call>> = {
   close: (sys, a) => sys.close(a.int(0)),
   connect: (sys, a) => sys.connect(a.int(0), a.ptr(1), a.int(2)),
   dup: (sys, a) => sys.dup(a.int(0)),
+  eventfd2: (sys, a) => sys.eventfd2(a.u32(0), a.u32(1)),
+  eventfd: (sys, a) => sys.eventfd2(a.u32(0), 0),
   fcntl: (sys, a) => sys.fcntl(a.int(0), a.u32(1), a.u32(2)),
   ftruncate: (_, a, core) => core.sys_ftruncate(a.int(0), a.u64(1)),
   getpeername: (sys, a) => sys.getpeername(a.int(0), a.ptr(1), a.ptr(2)),
@@ -77,6 +79,8 @@ export const CALLS: Partial<Record<SysCall, Call>> = {
   shutdown: (sys, a) => sys.shutdown(a.int(0), a.int(1)),
   socket: (sys, a) => sys.socket(a.int(0), a.u32(1), a.int(2)),
   socketpair: (sys, a) => sys.socketpair(a.int(0), a.u32(1), a.int(2), a.ptr(3)),
+  splice: (_, a, core) => core.sys_splice(a.int(0), a.u64(1), a.int(2), a.u64(3), a.u64(4), a.u32(5)),
+  tee: (_, a, core) => core.sys_tee(a.int(0), a.int(1), a.u64(2), a.u32(3)),
   write: (_, a, core) => core.sys_write(a.int(0), a.u64(1), a.u64(2)),
   writev: (_, a, core) => core.sys_writev(a.int(0), a.u64(1), a.u64(2)),
 };

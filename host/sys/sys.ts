@@ -67,6 +67,19 @@ export class Sys {
     return this.core.exports.sys_memfd(size);
   }
 
+  eventfd2(initial: number, flags = 0): number {
+    return this.core.exports.sys_eventfd2(initial, flags);
+  }
+
+  /** The offsets are addresses, 0 for none. */
+  splice(fdIn: number, offIn: number, fdOut: number, offOut: number, length: number, flags = 0): number {
+    return this.core.exports.sys_splice(fdIn, BigInt(offIn), fdOut, BigInt(offOut), BigInt(length), flags);
+  }
+
+  tee(fdIn: number, fdOut: number, length: number, flags = 0): number {
+    return this.core.exports.sys_tee(fdIn, fdOut, BigInt(length), flags);
+  }
+
   ftruncate(fd: number, size: number): number {
     return this.core.exports.sys_ftruncate(fd, BigInt(size));
   }

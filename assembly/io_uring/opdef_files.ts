@@ -1,0 +1,82 @@
+// The rows of the opcode table (opdef.ts) that work on files of any kind: transfers, splicing.
+import { EOPNOTSUPP } from "../abi/errno";
+import {
+  IORING_OP_READ, IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_READ_MULTISHOT, IORING_OP_SPLICE, IORING_OP_TEE,
+  IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_WRITEV_FIXED, IORING_OP_WRITE_FIXED,
+} from "../abi/uapi";
+import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, OP_POLLIN, OP_POLLOUT } from "./opdef";
+import { rwCleanup, rwFail, rwIssue, rwPrep } from "./rw";
+import { spliceIssue, splicePrep, teeIssue, teePrep } from "./splice";
+import { Req } from "./types";
+
+export function fileOpProperties(opcode: u32): u32 {
+  const rw = OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_IOPOLL;
+  switch (opcode) {
+    case IORING_OP_READV:
+    case IORING_OP_READ: return rw | OP_POLLIN | OP_BUFFER_SELECT;
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_READV_FIXED: return rw | OP_POLLIN;
+    case IORING_OP_WRITEV:
+    case IORING_OP_WRITE:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_WRITEV_FIXED: return rw | OP_POLLOUT;
+    case IORING_OP_READ_MULTISHOT: return OP_IOPRIO | OP_BUFFER_SELECT;
+    case IORING_OP_SPLICE:
+    case IORING_OP_TEE: return OP_MODELLED | OP_NEEDS_FILE;
+    default: return 0;
+  }
+}
+
+export function fileOpPrep(req: Req, sqe: usize): i32 {
+  switch (req.opcode) {
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED: return rwPrep(req, sqe);
+    case IORING_OP_SPLICE: return splicePrep(req, sqe);
+    case IORING_OP_TEE: return teePrep(req, sqe);
+    default: return -EOPNOTSUPP;
+  }
+}
+
+export function fileOpIssue(req: Req, issueFlags: u32): i32 {
+  switch (req.opcode) {
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED: return rwIssue(req, issueFlags);
+    case IORING_OP_SPLICE: return spliceIssue(req, issueFlags);
+    case IORING_OP_TEE: return teeIssue(req, issueFlags);
+    default: return -EOPNOTSUPP;
+  }
+}
+
+export function fileOpFail(req: Req): void {
+  switch (req.opcode) {
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED: rwFail(req); return;
+  }
+}
+
+export function fileOpCleanup(req: Req): void {
+  switch (req.opcode) {
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED: rwCleanup(req); return;
+  }
+}
