@@ -327,6 +327,28 @@ export const RSRC_REGISTER_OFF_DATA: u32 = 16; // u64
 export const RSRC_REGISTER_OFF_TAGS: u32 = 24; // u64
 export const RSRC_REGISTER_SIZE: u32 = 32;
 export const IORING_RSRC_REGISTER_SPARSE: u32 = 0x1;
+// struct io_uring_rsrc_update (16 bytes) and io_uring_rsrc_update2
+export const RSRC_UPDATE_OFF_OFFSET: u32 = 0;
+export const RSRC_UPDATE_OFF_RESV: u32 = 4;
+export const RSRC_UPDATE_OFF_DATA: u32 = 8; // u64
+export const RSRC_UPDATE_OFF_TAGS: u32 = 16; // u64, from here on only the longer one
+export const RSRC_UPDATE_OFF_NR: u32 = 24;
+export const RSRC_UPDATE_OFF_RESV2: u32 = 28;
+export const RSRC_UPDATE_SIZE: u32 = 16;
+export const RSRC_UPDATE2_SIZE: u32 = 32;
+// struct io_uring_file_index_range
+export const FILE_INDEX_RANGE_OFF_OFF: u32 = 0;
+export const FILE_INDEX_RANGE_OFF_LEN: u32 = 4;
+export const FILE_INDEX_RANGE_OFF_RESV: u32 = 8; // u64
+export const FILE_INDEX_RANGE_SIZE: u32 = 16;
+// struct io_uring_clone_buffers
+export const CLONE_BUFFERS_OFF_SRC_FD: u32 = 0;
+export const CLONE_BUFFERS_OFF_FLAGS: u32 = 4;
+export const CLONE_BUFFERS_OFF_SRC_OFF: u32 = 8;
+export const CLONE_BUFFERS_OFF_DST_OFF: u32 = 12;
+export const CLONE_BUFFERS_OFF_NR: u32 = 16;
+export const CLONE_BUFFERS_OFF_PAD: u32 = 20; // u32[3]
+export const CLONE_BUFFERS_SIZE: u32 = 32;
 export const PROBE_OFF_LAST_OP: u32 = 0; // u8
 export const PROBE_OFF_OPS_LEN: u32 = 1; // u8
 export const PROBE_OFF_OPS: u32 = 16;

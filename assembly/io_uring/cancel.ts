@@ -15,7 +15,7 @@ import { File, fget } from "../fs/file";
 import { CANCEL_IOWQ, CANCEL_POLL, CANCEL_RUNNING, CANCEL_TIMEOUT, cancelFirst } from "./cancel_list";
 import { iowqCancel, iowqInterrupt } from "./iowq";
 import { pollCancel } from "./poll";
-import { fixedFile } from "./rsrc";
+import { fixedFile } from "./filetable";
 import { timeoutCancel } from "./timeout";
 import {
   IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_FIXED_FILE, REQ_F_UNBOUND, Req, RingCtx, setFail, setRes,

@@ -5,7 +5,7 @@ import { FILE_RING, FILE_SOCKET, File, fdTake, fputLater } from "../fs/file";
 import { FD_MAX, fdSlot } from "../kernel/task";
 import { sockShutdown } from "../net/socket";
 import { Sock } from "../net/sock";
-import { fixedFileClose } from "./rsrc";
+import { fixedFileClose } from "./filetable";
 import { IO_URING_F_NONBLOCK, IOU_COMPLETE, REQ_F_FIXED_FILE, REQ_F_FORCE_ASYNC, Req, setFail, setRes } from "./types";
 
 const IORING_NOP_INJECT_RESULT: u32 = 1;

@@ -21,8 +21,7 @@ import {
   netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup, sleepOrIntr,
 } from "./net";
 import { allocNotif, notifFlush } from "./notif";
-import { bufNode, nodeCovers } from "./rsrc";
-import { nodeGet } from "./rsrc_node";
+import { holdBufNode, nodeCovers } from "./rsrc_buffers";
 import {
   IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_CQE_SKIP, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail,
   setRes,
@@ -93,10 +92,8 @@ function account(req: Req, len: u32): i32 {
 /** D5 for SEND_ZC: the registered buffer; the notification keeps it from now on (A07). */
 function importFixed(req: Req): i32 {
   if (req.zc_flags & ZC_IMPORTED) return 0;
-  const node = bufNode(req.ctx, req.buf_index);
+  const node = holdBufNode(req.notif, req.ctx, req.buf_index);
   if (!node || !nodeCovers(node, req.cmd_addr, req.cmd_len as u64)) return -EFAULT;
-  nodeGet(node);
-  req.notif.buf_node = changetype<usize>(node);
   const it = reqIter(req);
   iterVec(it, ITER_BVEC, 0, 1, req.cmd_len);
   it.base = req.cmd_addr;
@@ -107,7 +104,7 @@ function importFixed(req: Req): i32 {
 /** D5 for SENDMSG_ZC: every segment must lie in the registered buffer; an empty one is EFAULT, too. */
 function importFixedVec(req: Req): i32 {
   if (req.zc_flags & ZC_IMPORTED) return 0;
-  const node = bufNode(req.ctx, req.buf_index), it = reqIter(req);
+  const node = holdBufNode(req.notif, req.ctx, req.buf_index), it = reqIter(req);
   if (!node) return -EFAULT;
   if (!it.iov) {
     if (!it.count || !nodeCovers(node, it.base, it.count as u64)) return -EFAULT;
@@ -116,8 +113,6 @@ function importFixedVec(req: Req): i32 {
     const len = kvecLen(it.iov, i);
     if (!len || !nodeCovers(node, kvecBase(it.iov, i), len as u64)) return -EFAULT;
   }
-  nodeGet(node);
-  req.notif.buf_node = changetype<usize>(node);
   it.kind = ITER_BVEC;
   req.zc_flags |= ZC_IMPORTED;
   return 0;

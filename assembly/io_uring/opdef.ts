@@ -3,7 +3,7 @@
 // An opcode that Linux 6.18 has and this emulator does not has a row without OP_MODELLED: an SQE for it ends the run with a
 // report instead of a made-up result.
 import {
-  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT,
+  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_FILES_UPDATE, IORING_OP_FIXED_FD_INSTALL, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT,
   IORING_OP_NOP, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_PROVIDE_BUFFERS, IORING_OP_RECV, IORING_OP_RECVMSG,
   IORING_OP_RECV_ZC, IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC,
   IORING_OP_SHUTDOWN, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
@@ -17,6 +17,7 @@ import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sen
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
 import { pollAddIssue, pollAddPrep, pollRemove, pollRemovePrep } from "./poll";
 import { fileOpCleanup, fileOpFail, fileOpIssue, fileOpPrep, fileOpProperties } from "./opdef_files";
+import { filesUpdateIssue, filesUpdatePrep, fixedFdInstallIssue, fixedFdInstallPrep } from "./rsrc_ops";
 import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep, timeoutRemove, timeoutRemovePrep } from "./timeout";
 import { Req } from "./types";
 
@@ -46,6 +47,8 @@ function properties(opcode: u32): u32 {
     case IORING_OP_SENDMSG_ZC: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
     case IORING_OP_RECV:
     case IORING_OP_RECVMSG: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLIN;
+    case IORING_OP_FILES_UPDATE: return OP_MODELLED | OP_IOPOLL;
+    case IORING_OP_FIXED_FD_INSTALL:
     case IORING_OP_SHUTDOWN:
     case IORING_OP_POLL_ADD: return OP_MODELLED | OP_NEEDS_FILE;
     case IORING_OP_PROVIDE_BUFFERS:
@@ -75,6 +78,8 @@ function properties(opcode: u32): u32 {
     case IORING_OP_RECV: return recvPrep(req, sqe);
     case IORING_OP_RECVMSG: return recvmsgPrep(req, sqe);
     case IORING_OP_CLOSE: return closePrep(req, sqe);
+    case IORING_OP_FILES_UPDATE: return filesUpdatePrep(req, sqe);
+    case IORING_OP_FIXED_FD_INSTALL: return fixedFdInstallPrep(req, sqe);
     case IORING_OP_SHUTDOWN: return shutdownPrep(req, sqe);
     case IORING_OP_TIMEOUT: return timeoutPrep(req, sqe);
     case IORING_OP_LINK_TIMEOUT: return linkTimeoutPrep(req, sqe);
@@ -99,6 +104,8 @@ function properties(opcode: u32): u32 {
     case IORING_OP_RECV: return recvIssue(req, issueFlags);
     case IORING_OP_RECVMSG: return recvmsgIssue(req, issueFlags);
     case IORING_OP_CLOSE: return closeIssue(req);
+    case IORING_OP_FILES_UPDATE: return filesUpdateIssue(req);
+    case IORING_OP_FIXED_FD_INSTALL: return fixedFdInstallIssue(req);
     case IORING_OP_SHUTDOWN: return shutdownIssue(req, issueFlags);
     case IORING_OP_TIMEOUT: return timeoutIssue(req);
     case IORING_OP_TIMEOUT_REMOVE: return timeoutRemove(req);

@@ -2,7 +2,9 @@
 import { NOT_MODELLED_REGISTER } from "../abi/not_modelled";
 import { EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP, EEXIST } from "../abi/errno";
 import {
-  IORING_OP_LAST, IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PBUF_RING, IORING_REGISTER_PBUF_STATUS, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
+  IORING_OP_LAST, IORING_REGISTER_BUFFERS2, IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_FILES2, IORING_REGISTER_FILES_UPDATE,
+  IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILE_ALLOC_RANGE,
+  IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PBUF_RING, IORING_REGISTER_PBUF_STATUS, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
@@ -11,7 +13,9 @@ import { PROT_WRITE, userSpan } from "../mm/vma";
 import { current } from "../kernel/task";
 import { FILE_RING, fdFile } from "../fs/file";
 import { pbufStatus, registerPbufRing, unregisterPbufRing } from "./kbuf_ops";
-import { registerBuffers, registerFiles, unregisterBuffers, unregisterFiles } from "./rsrc";
+import { registerRsrc, updateFilesOld, updateRsrc } from "./rsrc";
+import { registerBuffers, unregisterBuffers } from "./rsrc_buffers";
+import { registerFileAllocRange, registerFiles, unregisterFiles } from "./rsrc_files";
 import { RingCtx } from "./types";
 
 export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
@@ -22,10 +26,16 @@ export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
   const ctx = changetype<RingCtx>(f.priv);
   if (ctx.flags & IORING_SETUP_SINGLE_ISSUER && ctx.task != current()) return -EEXIST;
   switch (opcode) {
-    case IORING_REGISTER_BUFFERS: return arg ? registerBuffers(ctx, arg, nr) : -EFAULT;
+    case IORING_REGISTER_BUFFERS: return arg ? registerBuffers(ctx, arg, nr, 0) : -EFAULT;
     case IORING_UNREGISTER_BUFFERS: return arg || nr ? -EINVAL : unregisterBuffers(ctx);
-    case IORING_REGISTER_FILES: return arg ? registerFiles(ctx, arg, nr) : -EFAULT;
+    case IORING_REGISTER_FILES: return arg ? registerFiles(ctx, arg, nr, 0) : -EFAULT;
     case IORING_UNREGISTER_FILES: return arg || nr ? -EINVAL : unregisterFiles(ctx);
+    case IORING_REGISTER_BUFFERS2: return registerRsrc(ctx, arg, nr, false);
+    case IORING_REGISTER_FILES2: return registerRsrc(ctx, arg, nr, true);
+    case IORING_REGISTER_BUFFERS_UPDATE: return updateRsrc(ctx, arg, nr, false);
+    case IORING_REGISTER_FILES_UPDATE: return updateFilesOld(ctx, arg, nr);
+    case IORING_REGISTER_FILES_UPDATE2: return updateRsrc(ctx, arg, nr, true);
+    case IORING_REGISTER_FILE_ALLOC_RANGE: return !arg || nr ? -EINVAL : registerFileAllocRange(ctx, arg);
     case IORING_REGISTER_ENABLE_RINGS: return arg || nr ? -EINVAL : enableRings(ctx);
     case IORING_REGISTER_PROBE: return !arg || nr > 256 ? -EINVAL : probe(arg, nr);
     case IORING_REGISTER_PBUF_RING: return !arg || nr != 1 ? -EINVAL : registerPbufRing(ctx, arg);

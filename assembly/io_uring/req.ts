@@ -58,6 +58,7 @@ function reqAllocFresh(ctx: RingCtx): Req {
   req.poll_entry = nil<WaitEntry>();
   req.notif = nil<Req>();
   req.buf_node = 0;
+  req.file_node = 0;
   req.on_cancel = 0;
   req.poll_refs = 0;
   req.apoll_retries = 0;
@@ -152,7 +153,10 @@ function freeCompleted(req: Req): void {
 /** Ends a request. Every hold that is left on it goes: file, resource node, async data, the ring's count. */
 export function reqFree(req: Req): void {
   const ctx = req.ctx;
-  if (req.file) fputLater(req.file);
+  if (req.file) {
+    if (req.file_node) nodePut(req.file_node);
+    else fputLater(req.file);
+  }
   if (req.buf_node) nodePut(req.buf_node);
   if (req.async_data) freeAsyncData(req);
   reqReset(req);

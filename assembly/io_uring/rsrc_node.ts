@@ -1,36 +1,95 @@
-// A registered buffer. The table holds one reference, each notification (or request) that uses the buffer another; pages
-// stay pinned until the last one goes, so unregistering while data is in flight is safe (spec: send-zc.md 5, bug A07).
-import { PAGE_SHIFT, PAGE_SIZE, NODE_SIZE } from "../abi/layout";
+// A registered resource: a file, or a range of pinned memory. The table's slot holds one reference, each request or
+// notification that uses it another; so a slot can be emptied while data is in flight, and the file stays open and the pages
+// pinned until the last user is gone (spec: send-zc.md 5, bug A07). Then its tag, if it has one, is posted as a CQE.
+//
+// Pinned memory has references of its own: rings that cloned a table share it.
+import { NODE_SIZE, PAGE_SHIFT, PAGE_SIZE } from "../abi/layout";
 import { BUG_REF_UNDERFLOW } from "../abi/bug";
 import { bugOn } from "../lib/bug";
 import { POOL_NODE, poolAlloc, poolFree } from "../lib/pool";
+import { nil } from "../lib/state";
 import { getPage, putPage } from "../mm/page";
 import { unaccountMem } from "../kernel/task";
+import { File, fputLater } from "../fs/file";
+import { cqCommit, postCqe } from "./cq";
+import { RingCtx } from "./types";
 
-@unmanaged @final export class RsrcNode {
+/** A pinned range (io_mapped_ubuf). */
+@unmanaged @final export class MappedBuf {
   pad: u32;
-  refs: u32;
+  refs: u32; // nodes of all rings
   addr: u32; // user address
   len: u32;
   acct_pages: u32; // locked pages charged, 0 = none
   acct_uid: u32;
 }
+if (offsetof<MappedBuf>() > NODE_SIZE) ERROR("MappedBuf does not fit its pool");
+
+@unmanaged @final export class RsrcNode {
+  pad: u32;
+  refs: u32;
+  addr: u32; // of the buffer, copied from it
+  len: u32;
+  file: File; // nil: it is a buffer
+  buf: MappedBuf;
+  tag: u64; // 0 = none
+  ctx: RingCtx;
+}
 if (offsetof<RsrcNode>() > NODE_SIZE) ERROR("RsrcNode does not fit its pool");
 
-/** A node with one reference that pins every page of the range; nil when out of memory. */
-export function nodeNew(addr: u32, len: u32): RsrcNode {
+function nodeNew(ctx: RingCtx): RsrcNode {
   const node = changetype<RsrcNode>(poolAlloc(POOL_NODE));
   if (!node) return node;
   node.refs = 1;
-  node.addr = addr;
-  node.len = len;
-  node.acct_pages = 0;
-  const end = addr + len;
-  for (let p = addr & ~(PAGE_SIZE - 1); p < end; p += PAGE_SIZE) getPage(p as usize);
+  node.addr = 0;
+  node.len = 0;
+  node.file = nil<File>();
+  node.buf = nil<MappedBuf>();
+  node.tag = 0;
+  node.ctx = ctx;
   return node;
 }
 
-@inline export function nodePages(addr: u32, len: u32): u32 {
+/** A node with one reference that takes over a reference to `file`; nil when out of memory. */
+export function fileNodeNew(ctx: RingCtx, file: File): RsrcNode {
+  const node = nodeNew(ctx);
+  if (node) node.file = file;
+  return node;
+}
+
+/** A node with one reference, and one of its own on `buf`; nil when out of memory. */
+export function bufNodeNew(ctx: RingCtx, buf: MappedBuf): RsrcNode {
+  const node = nodeNew(ctx);
+  if (!node) return node;
+  node.addr = buf.addr;
+  node.len = buf.len;
+  node.buf = buf;
+  buf.refs++;
+  return node;
+}
+
+/** Pins every page of the range, with no reference yet; nil when out of memory. */
+export function mapBuf(addr: u32, len: u32): MappedBuf {
+  const buf = changetype<MappedBuf>(poolAlloc(POOL_NODE));
+  if (!buf) return buf;
+  buf.refs = 0;
+  buf.addr = addr;
+  buf.len = len;
+  buf.acct_pages = 0;
+  const end = addr + len;
+  for (let p = addr & ~(PAGE_SIZE - 1); p < end; p += PAGE_SIZE) getPage(p as usize);
+  return buf;
+}
+
+/** Unpins a range that nobody uses (any more). */
+export function unmapBuf(buf: MappedBuf): void {
+  const end = buf.addr + buf.len;
+  for (let page = buf.addr & ~(PAGE_SIZE - 1); page < end; page += PAGE_SIZE) putPage(page as usize);
+  if (buf.acct_pages) unaccountMem(buf.acct_uid, buf.acct_pages);
+  poolFree(POOL_NODE, changetype<usize>(buf));
+}
+
+@inline export function bufPages(addr: u32, len: u32): u32 {
   return ((addr + len + PAGE_SIZE - 1) >> PAGE_SHIFT) - (addr >> PAGE_SHIFT);
 }
 
@@ -39,9 +98,17 @@ export function nodeNew(addr: u32, len: u32): RsrcNode {
 export function nodePut(p: usize): void {
   const node = changetype<RsrcNode>(p);
   bugOn(node.refs == 0, BUG_REF_UNDERFLOW, p);
-  if (--node.refs) return;
-  const end = node.addr + node.len;
-  for (let page = node.addr & ~(PAGE_SIZE - 1); page < end; page += PAGE_SIZE) putPage(page as usize);
-  if (node.acct_pages) unaccountMem(node.acct_uid, node.acct_pages);
-  poolFree(POOL_NODE, p);
+  if (--node.refs == 0) nodeFree(node);
+}
+
+/** The tag is posted at once, also in the middle of a submission whose own CQEs are still to come. */
+function nodeFree(node: RsrcNode): void {
+  const ctx = node.ctx;
+  if (node.tag && !ctx.dying) {
+    postCqe(ctx, changetype<usize>(node), node.tag, 0, 0);
+    cqCommit(ctx);
+  }
+  if (node.file) fputLater(node.file);
+  else if (node.buf && --node.buf.refs == 0) unmapBuf(node.buf);
+  poolFree(POOL_NODE, changetype<usize>(node));
 }

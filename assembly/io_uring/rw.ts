@@ -23,8 +23,8 @@ import { RWF_HIPRI, RWF_NOWAIT, rwFlags } from "../fs/rwf";
 import { POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
 import { sendAlloc, sendCleanup, setupVec } from "./net";
 import { taskComplete } from "./req";
-import { bufNode, nodeCovers } from "./rsrc";
-import { RsrcNode, nodeGet } from "./rsrc_node";
+import { holdBufNode, nodeCovers } from "./rsrc_buffers";
+import { RsrcNode } from "./rsrc_node";
 import { reqTaskWorkAdd } from "./tw";
 import {
   IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP, REQ_F_BUFFER_SELECT, REQ_F_CANCELLED, REQ_F_NOWAIT, Req, reqIter, setFail,
@@ -100,7 +100,7 @@ function prepVector(req: Req): i32 {
 
 /** Looks the registered buffer up; it is held until the request is freed. 0 or -EFAULT. */
 function importFixed(req: Req): i32 {
-  const node = bufNode(req.ctx, req.buf_index), it = reqIter(req);
+  const node = holdBufNode(req, req.ctx, req.buf_index), it = reqIter(req);
   if (!node) return -EFAULT;
   if (isVector(req.opcode)) {
     const err = coversVector(node, it);
@@ -110,8 +110,6 @@ function importFixed(req: Req): i32 {
     iterUbuf(it, req.cmd_addr, req.cmd_len);
   }
   it.kind = ITER_BVEC;
-  nodeGet(node);
-  req.buf_node = changetype<usize>(node);
   req.zc_flags |= RWS_IMPORTED;
   return 0;
 }

@@ -10,7 +10,7 @@ import { S_SLEEP_WQ, nil } from "../lib/state";
 import { FD_MAX, fdSlot } from "../kernel/task";
 import { File, fget, fput } from "../fs/file";
 import { SPLICE_F_ALL, SPLICE_NO_OFF, splice, tee } from "../net/splice";
-import { fixedFile } from "./rsrc";
+import { fixedFile } from "./filetable";
 import { IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_CANCELLED, REQ_F_FORCE_ASYNC, Req, setFail, setRes } from "./types";
 
 function prepCommon(req: Req, sqe: usize): i32 {

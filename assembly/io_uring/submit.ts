@@ -23,8 +23,9 @@ import { drainReq, initDrain } from "./drain";
 import { queueIowq } from "./iowq";
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
-import { fixedFile } from "./rsrc";
+import { fixedFileNode } from "./filetable";
 import { completeDefer, deferFailed, findNext, reqAlloc, reqFree, submitFlushCompletions } from "./req";
+import { nodeGet } from "./rsrc_node";
 import { armLinkTimeout, prepLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
@@ -249,9 +250,15 @@ function queueAsync(req: Req, ret: i32): void {
 /** Resolves req.fd to a file and takes a reference: at issue, so a chain can use a file that its head opened. */
 function assignFile(req: Req): bool {
   const fd = req.fd as u32;
-  const f = req.flags & REQ_F_FIXED_FILE
-    ? fixedFile(req.ctx, fd)
-    : fd < FD_MAX ? changetype<File>(load<u32>(fdSlot(req.task, fd)) as usize) : nil<File>();
+  if (req.flags & REQ_F_FIXED_FILE) {
+    const node = fixedFileNode(req.ctx, fd);
+    if (!node) return false;
+    nodeGet(node);
+    req.file_node = changetype<usize>(node);
+    req.file = node.file;
+    return true;
+  }
+  const f = fd < FD_MAX ? changetype<File>(load<u32>(fdSlot(req.task, fd)) as usize) : nil<File>();
   if (!f) return false;
   req.file = fget(f);
   return true;

@@ -62,12 +62,15 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   timeouts_active: u32;
   nr_notifs: u32;
   // registered resources
-  buf_table: usize; // u32 node per slot, kernel chunk(s)
+  buf_table: usize; // io_uring/rsrc_table.ts
   buf_nr: u32;
   buf_groups: u64; // provided buffers: 16 chains of BufGroup by bgid (kbuf.ts)
   buf_groups1: u64; buf_groups2: u64; buf_groups3: u64; buf_groups4: u64; buf_groups5: u64; buf_groups6: u64; buf_groups7: u64;
   file_table: usize;
   file_nr: u32;
+  file_alloc_start: u32; // slots for IORING_FILE_INDEX_ALLOC, and where the search begins
+  file_alloc_end: u32;
+  file_alloc_hint: u32;
   // accounting
   acct: u32; // 1: locked memory is charged to acct_uid
   acct_uid: u32;
@@ -145,6 +148,7 @@ export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_C
   async_data: usize; // ASYNC pool block, 0 = none
   poll_entry: WaitEntry; // armed poll, nil = none
   buf_node: usize; // resource node held (registered buffer)
+  file_node: usize; // resource node that `file` belongs to, 0 = `file` is a reference of its own
   on_cancel: u32; // which list: CANCEL_*
   cancel_seq: u32; // the last cancellation that matched it
   poll_refs: u32; // wake-ups since the last look, and whether it was cancelled (poll.ts)

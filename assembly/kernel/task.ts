@@ -5,9 +5,11 @@ import { PAGE_SHIFT, TASK_SIZE } from "../abi/layout";
 import { BUG_MEMLOCK } from "../abi/bug";
 import { ENOMEM } from "../abi/errno";
 import { bugOn } from "../lib/bug";
-import { S_CURRENT, S_USER_ACCT } from "../lib/state";
+import { S_CURRENT, S_RLIM_NOFILE, S_USER_ACCT } from "../lib/state";
 
 export const FD_MAX: u32 = 1024;
+/** RLIMIT_NOFILE that a task starts with. */
+const NOFILE_DEFAULT: u32 = FD_MAX;
 const UIDS_MAX: u32 = 64;
 
 @unmanaged @final export class Task {
@@ -40,6 +42,13 @@ export function taskCreate(id: u32): Task {
 }
 
 @inline export function fdSlot(t: Task, fd: u32): usize { return changetype<usize>(t) + FDS + ((fd as usize) << 2); }
+
+/** RLIMIT_NOFILE: descriptors, and registered files. A task never has more than FD_MAX descriptors. */
+export function nofileLimit(): u32 {
+  const set = load<u32>(S_RLIM_NOFILE);
+  return set ? set - 1 : NOFILE_DEFAULT;
+}
+export function setNofileLimit(nr: u32): void { store<u32>(S_RLIM_NOFILE, nr < u32.MAX_VALUE ? nr + 1 : nr); }
 
 /** Locked pages of the task's user (shared by all tasks of that uid). */
 @inline function acctSlot(uid: u32): usize { return S_USER_ACCT + ((uid % UIDS_MAX) << 2); }

@@ -77,10 +77,12 @@ export const S_TCP_TW_TAIL: usize = STATE_BASE + 0x1d08;
 export const S_PAGE_CHUNK: usize = STATE_BASE + 0x1e00; // chunk that single pages are cut from, 0 = none
 export const S_PAGE_OFF: usize = STATE_BASE + 0x1e04;
 export const S_SLEEP_WQ: usize = STATE_BASE + 0x1e08; // where the request that would sleep waits, 0 = on its file
+export const S_RLIM_NOFILE: usize = STATE_BASE + 0x1e20; // RLIMIT_NOFILE, 0 = never set (kernel/task.ts)
 export const S_SLEEP_MASK: usize = STATE_BASE + 0x1e0c;
 // Scratch of code that neither sleeps nor calls the other users of the same piece.
 export const SCRATCH_FRAGS: usize = 0x11000; // frag list being replaced (net/skbuff.ts), 136 bytes
-export const SCRATCH_IOV: usize = 0x11100; // struct iovec (io_uring/rsrc.ts)
+export const SCRATCH_RSRC: usize = 0x11100; // one entry of an array of resources (io_uring/rsrc_*.ts), 24 bytes
+export const SCRATCH_RSRC_ARG: usize = 0x11120; // the argument of a register call for resources, 32 bytes
 export const SCRATCH_SEND_MSG: usize = 0x11280; // MsgHdr of the send being issued (io_uring/net.ts)
 export const SCRATCH_TIMESPEC: usize = 0x11300; // io_uring/timeout.ts
 export const SCRATCH_BUF_SEL: usize = 0x11320; // BufSel (io_uring/kbuf.ts), 16 bytes

@@ -1,8 +1,8 @@
 // What a task is allowed and where it is: setrlimit(2), setuid(2), setns(2).
-import { RLIM_INFINITY, RLIMIT_MEMLOCK } from "../abi/socket";
+import { RLIM_INFINITY, RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "../abi/socket";
 import { EINVAL, EPERM } from "../abi/errno";
 import { S_MEMLOCK_HARD, S_NS_COUNT } from "../lib/state";
-import { current } from "../kernel/task";
+import { current, setNofileLimit } from "../kernel/task";
 import { notModelled } from "../lib/not_modelled";
 import { sysReturn } from "./call";
 
@@ -11,9 +11,13 @@ const MEMLOCK_DEFAULT: u64 = 8 << 20;
 
 @inline function rlim(value: u32): u64 { return value == RLIM_INFINITY ? u64.MAX_VALUE : (value as u64); }
 
-/** Only RLIMIT_MEMLOCK has an effect on anything here. */
+/** Only RLIMIT_MEMLOCK and RLIMIT_NOFILE have an effect on anything here. */
 export function sys_setrlimit(resource: u32, soft: u32, hard: u32): i32 {
   if (resource >= RLIM_NLIMITS || rlim(soft) > rlim(hard)) return sysReturn(-EINVAL);
+  if (resource == RLIMIT_NOFILE) {
+    setNofileLimit(soft);
+    return sysReturn(0);
+  }
   if (resource != RLIMIT_MEMLOCK) return sysReturn(notModelled(resource));
   const stored = load<u64>(S_MEMLOCK_HARD), old = stored ? stored : MEMLOCK_DEFAULT;
   if (rlim(hard) > old && !current().privileged) return sysReturn(-EPERM);
