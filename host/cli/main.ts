@@ -8,6 +8,7 @@ import { conformCommand } from "./conform.ts";
 import { demoCommand } from "./demo.ts";
 import { diffCommand } from "./diff.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError } from "./errors.ts";
+import { recordCommand } from "./record.ts";
 import { runCommand } from "./run.ts";
 
 declare const RINGZERO_VERSION: string;
@@ -20,7 +21,8 @@ function ringzero(): Command {
     .showSuggestionAfterError(false)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ringzero: ")) });
   // Commands take over these settings only when they are made by the program itself.
-  for (const define of [runCommand, conformCommand, diffCommand, benchCommand, demoCommand]) define(program);
+  for (const define of [runCommand, conformCommand, diffCommand, recordCommand, benchCommand, demoCommand])
+    define(program);
   return program;
 }
 
