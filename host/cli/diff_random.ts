@@ -6,7 +6,7 @@ import type { CoreBuild } from "../core/source.ts";
 import { type CampaignResult, type Difference, runCampaign, toScenario } from "../fuzz/campaign.ts";
 import { Emulator } from "../fuzz/emulator.ts";
 import { type AskKernel, Judge, VERDICTS } from "../fuzz/judge.ts";
-import { modelledOps } from "../fuzz/modelled.ts";
+import { findModelled } from "../fuzz/modelled.ts";
 import { PROFILES } from "../fuzz/profiles.ts";
 import { probeKernel } from "../kernel/probe.ts";
 import { EXIT_ALARM, KernelServer } from "../kernel/server.ts";
@@ -67,7 +67,7 @@ export async function diffRandom(options: RandomOptions): Promise<void> {
     return;
   }
   const emulator = new Emulator(options.build);
-  const ops = await modelledOps(emulator);
+  const modelled = await findModelled(emulator);
   const kernel = new KernelSide();
   const start = performance.now();
   try {
@@ -75,7 +75,7 @@ export async function diffRandom(options: RandomOptions): Promise<void> {
     const judges = kernel.servers.map((server) => new Judge(emulator, kernel.ask(server), options));
     const result = await runCampaign(
       judges,
-      { ...options, count: options.random, length: options.len, profile, ops },
+      { ...options, count: options.random, length: options.len, profile, modelled },
       {
         onDifference: (difference) => reportDifference(difference, options),
         onProgress: (done) => progress(done, options.random),

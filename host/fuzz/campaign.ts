@@ -2,6 +2,7 @@
 import type { ProgramEvent } from "../program/events.ts";
 import { generate } from "./generate.ts";
 import { type Judge, type Judgement, type Verdict, VERDICTS } from "./judge.ts";
+import type { Modelled } from "./modelled.ts";
 import type { Profile } from "./profiles.ts";
 import { shrink } from "./shrink.ts";
 
@@ -11,7 +12,7 @@ export interface CampaignOptions {
   count: number;
   length: number;
   profile: Profile;
-  ops: ReadonlySet<number>;
+  modelled: Modelled;
   /** Stop after so many differences. */
   limit: number;
   shrink: boolean;

@@ -26,7 +26,7 @@ export interface Buf {
 /** A file that is no socket. */
 export interface OtherFile {
   name: string;
-  kind: "pipe-read" | "pipe-write" | "eventfd" | "memfd" | "epoll";
+  kind: "pipe-read" | "pipe-write" | "eventfd" | "memfd" | "epoll" | "listener";
 }
 
 export interface Asked {
@@ -34,6 +34,40 @@ export interface Asked {
   op: string;
   /** May still be there when later steps run: a candidate for cancel and remove. */
   stays: boolean;
+}
+
+/** A buffer group: how its buffers came to be there decides how more come. */
+export interface Group {
+  id: number;
+  /** The buffer that is the ring of entries; undefined for one that was filled by requests. */
+  ring: string | undefined;
+  entries: number;
+  /** Entries published so far. */
+  tail: number;
+}
+
+export class RingModel {
+  /** As `use` names it; the descriptor is `ring` and this. */
+  readonly name: string;
+  entries = 8;
+  setup = "";
+  /** SQEs written and not yet submitted. */
+  queued = 0;
+  open = true;
+  disabled = false;
+  /** Names in the tables of registered buffers and files; undefined is an empty slot. */
+  regBufs: (string | undefined)[] = [];
+  regFiles: (string | undefined)[] = [];
+  readonly asked: Asked[] = [];
+  readonly groups: Group[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get fd(): string {
+    return `ring${this.name}`;
+  }
 }
 
 interface Chain {
@@ -55,26 +89,22 @@ export class Draft {
   readonly bufs: Buf[] = [];
   readonly msgs: string[] = [];
   readonly files: OtherFile[] = [];
-  readonly asked: Asked[] = [];
-  /** Names in the table of registered buffers and files; undefined is an empty slot. */
-  regBufs: (string | undefined)[] = [];
-  regFiles: (string | undefined)[] = [];
-  /** Provided buffer groups by id. */
-  readonly groups: number[] = [];
-  entries = 8;
-  setup = "";
-  /** SQEs written and not yet submitted. */
-  queued = 0;
-  enabled = true;
-  ringOpen = true;
+  /** Buffers that hold the address of a listener. */
+  readonly addresses = new Map<string, string>();
+  /** Opcodes that the core knows. */
+  readonly ops: ReadonlySet<number>;
+  readonly rings: RingModel[] = [new RingModel("0")];
+  /** The one that `use` chose. */
+  ring = this.rings[0];
   chain: Chain | undefined;
   /** Flags that decorate SQEs at random: [name, one in n]. */
   decorations: readonly (readonly [string, number])[] = [];
   #ud = 1;
   #names = 0;
 
-  constructor(dice: Dice) {
+  constructor(dice: Dice, ops: ReadonlySet<number>) {
     this.dice = dice;
+    this.ops = ops;
   }
 
   line(text: string): void {
@@ -87,7 +117,8 @@ export class Draft {
 
   /** Writes one SQE and perhaps decorates it. `fields` are KEY=VALUE words; empty ones are left out. */
   sqe(op: string, fields: readonly string[], options: SqeOptions = {}): number {
-    if (this.queued >= this.entries && !this.dice.once(12)) this.submit();
+    const { ring } = this;
+    if (ring.queued >= ring.entries && !this.dice.once(12)) this.submit();
     const ud = this.#ud++;
     const all = fields.flatMap((word) => word.split(" ")).filter((word) => word !== "");
     const words = all.filter((word) => !word.startsWith("flags="));
@@ -95,8 +126,8 @@ export class Draft {
     if (!options.plain) flags.push(...this.#sqeFlags());
     if (flags.length > 0) words.push(`flags=${flags.join("|")}`);
     this.line(["sqe", op, ...words, `ud=${ud}`].join(" "));
-    this.queued++;
-    this.asked.push({ ud, op, stays: options.stays ?? false });
+    ring.queued++;
+    ring.asked.push({ ud, op, stays: options.stays ?? false });
     return ud;
   }
 
@@ -112,18 +143,18 @@ export class Draft {
 
   /** `submit`, or one of its forms that also wait. */
   submit(): void {
-    const { dice } = this;
+    const { dice, ring } = this;
     if (!dice.once(20)) this.endChain();
     this.chain = undefined;
     this.line(
       dice.weighted<() => string>([
         [() => "submit", 12],
         [() => `submitwait ${dice.between(1, 3)} ${dice.pick([5, 20, 30])}`, 3],
-        [() => `submit ${dice.between(1, 4)}`, this.queued > 1 ? 1 : 0],
-        [() => `enter ${this.queued} 0 ${dice.pick(["1", "0", "3"])}`, 1],
+        [() => `submit ${dice.between(1, 4)}`, ring.queued > 1 ? 1 : 0],
+        [() => `enter ${ring.queued} 0 ${dice.pick(["1", "0", "3"])}`, 1],
       ])(),
     );
-    this.queued = 0;
+    ring.queued = 0;
   }
 
   /** A chain that is open at the end of a batch races with its worker (docs/deviations.md). */
@@ -140,7 +171,7 @@ export class Draft {
 
   /** Before a step that looks at what the ring did. */
   flush(): void {
-    if (this.queued > 0 && !this.dice.once(10)) this.submit();
+    if (this.ring.queued > 0 && !this.dice.once(10)) this.submit();
   }
 
   // What exists ---------------------------------------------------------------------------------------------------------
@@ -164,12 +195,33 @@ export class Draft {
     return this.dice.pick(this.bufs);
   }
 
+  file(...kinds: OtherFile["kind"][]): string | undefined {
+    const names = this.files.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
+    return names.length > 0 ? this.dice.pick(names) : undefined;
+  }
+
+  /** Anything that has a descriptor, rings aside. */
+  anyFd(): string | undefined {
+    const names = [...this.openSocks(), ...this.files].map(({ name }) => name);
+    return names.length > 0 ? this.dice.pick(names) : undefined;
+  }
+
+  /** A struct in memory of its own: a zeroed buffer of `size` bytes, and `put` lines. Returns its name. */
+  struct(size: number, fields: readonly string[]): string {
+    const name = this.fresh("s");
+    this.line(`buf ${name} ${size} 0`);
+    this.line(`poke ${name} 0 ${size} 0`);
+    for (const field of fields) this.line(`put ${name} ${field}`);
+    return name;
+  }
+
   /** user_data of a request that is likely there, of any that was, or of none. */
   target(): number {
     const { dice } = this;
-    const staying = this.asked.filter(({ stays }) => stays);
+    const { asked } = this.ring;
+    const staying = asked.filter(({ stays }) => stays);
     if (staying.length > 0 && !dice.once(6)) return dice.pick(staying.slice(-6)).ud;
-    if (this.asked.length > 0 && !dice.once(4)) return dice.pick(this.asked).ud;
+    if (asked.length > 0 && !dice.once(4)) return dice.pick(asked).ud;
     return 777;
   }
 }

@@ -1,7 +1,9 @@
 // Writes programs: a ring, sockets and buffers, then steps drawn from the rules, then a look at everything. The same seed
 // and number give the same program everywhere.
+import { IORING_OP_LAST } from "../../assembly/abi/uapi.ts";
 import { Dice } from "./dice.ts";
 import { Draft, type SockKind } from "./draft.ts";
+import type { Modelled } from "./modelled.ts";
 import type { Profile } from "./profiles.ts";
 import type { Rule } from "./rule.ts";
 import { RULES } from "./rules/index.ts";
@@ -14,26 +16,35 @@ export interface GenerateOptions {
   /** Steps between the beginning and the final look. */
   length: number;
   profile: Profile;
-  /** Opcodes that the core knows; undefined: all. */
-  ops?: ReadonlySet<number>;
+  /** Rules that write something else are left out; undefined: none are. */
+  modelled?: Modelled;
+  /** Told of every rule that is applied. */
+  onRule?: (rule: Rule) => void;
 }
 
+const ALL_OPS: ReadonlySet<number> = new Set(Array.from({ length: IORING_OP_LAST }, (_, op) => op));
 const SIZES = [100, 1000, 4096, 5000, 20000, 60000];
 
 export function generate(options: GenerateOptions): string {
-  const draft = new Draft(new Dice(options.seed, options.index));
+  const draft = new Draft(new Dice(options.seed, options.index), options.modelled?.ops ?? ALL_OPS);
   const rules = weighRules(options);
   begin(draft, options.profile);
   const end = draft.lines.length + options.length;
-  while (draft.lines.length < end && draft.ringOpen) writeOne(draft, rules);
+  while (draft.lines.length < end && draft.ring.open) writeOne(draft, rules, options.onRule);
   finish(draft);
   return `${draft.lines.join("\n")}\n`;
 }
 
 type Weighed = readonly (readonly [Rule, number])[];
 
-function weighRules({ profile, ops }: GenerateOptions): Weighed {
-  const usable = RULES.filter((rule) => ops === undefined || (rule.ops ?? []).every((op) => ops.has(op)));
+function isModelled(rule: Rule, { ops, registers, calls }: Modelled): boolean {
+  const all = <Item>(wanted: readonly Item[] | undefined, known: ReadonlySet<Item>) =>
+    (wanted ?? []).every((item) => known.has(item));
+  return all(rule.ops, ops) && all(rule.registers, registers) && all(rule.calls, calls);
+}
+
+function weighRules({ profile, modelled }: GenerateOptions): Weighed {
+  const usable = RULES.filter((rule) => modelled === undefined || isModelled(rule, modelled));
   const totals = new Map<string, number>();
   for (const { area, weight } of usable) totals.set(area, (totals.get(area) ?? 0) + weight);
   return usable
@@ -41,27 +52,29 @@ function weighRules({ profile, ops }: GenerateOptions): Weighed {
     .filter(([, weight]) => weight > 0);
 }
 
-function writeOne(draft: Draft, rules: Weighed): void {
+function writeOne(draft: Draft, rules: Weighed, onRule?: (rule: Rule) => void): void {
   const possible = rules.filter(([rule]) => rule.when === undefined || rule.when(draft));
-  const before = draft.queued;
-  draft.dice.weighted(possible).write(draft);
-  if (draft.queued > before && draft.chain === undefined && draft.dice.once(4)) draft.submit();
+  const before = draft.ring.queued;
+  const rule = draft.dice.weighted(possible);
+  onRule?.(rule);
+  rule.write(draft);
+  if (draft.ring.queued > before && draft.chain === undefined && draft.dice.once(4)) draft.submit();
 }
 
 function begin(draft: Draft, profile: Profile): void {
   const { dice } = draft;
   draft.decorations = profile.decorations;
-  draft.entries = dice.weighted([
+  draft.ring.entries = dice.weighted([
     [2, 1],
     [4, 2],
     [8, 6],
     [16, 2],
   ]);
-  draft.setup = dice.weighted(profile.setups);
+  draft.ring.setup = dice.weighted(profile.setups);
   const cq = dice.once(profile.tinyCq)
-    ? ` ${dice.pick([1, 2, 4, 8].filter((size) => size >= draft.entries || dice.once(20)).concat(16))}`
+    ? ` ${dice.pick([1, 2, 4, 8].filter((size) => size >= draft.ring.entries || dice.once(20)).concat(16))}`
     : "";
-  draft.line(`setup ${draft.entries} ${draft.setup}${cq}`);
+  draft.line(`setup ${draft.ring.entries} ${draft.ring.setup}${cq}`);
   addPair(draft, dice.weighted(profile.kinds));
   if (dice.once(5)) addPair(draft, dice.weighted(profile.kinds));
   for (const name of ["b", "c"]) {
@@ -104,14 +117,21 @@ function addPair(draft: Draft, kind: SockKind): void {
 
 /** What is still queued goes out, and everything that can be seen is looked at. */
 function finish(draft: Draft): void {
-  if (draft.queued > 0 && draft.ringOpen) {
-    draft.endChain();
-    draft.line("submit");
-    draft.queued = 0;
+  const last = draft.ring;
+  draft.endChain();
+  for (const ring of draft.rings.filter(({ open }) => open)) {
+    if (ring !== draft.ring) draft.line(`use ${ring.name}`);
+    draft.ring = ring;
+    if (ring.queued > 0) draft.line("submit");
+    draft.line("ring");
+    draft.line("settle 30");
   }
-  if (draft.ringOpen) draft.line("ring");
-  draft.line("settle 30");
   for (const sock of draft.openSocks()) draft.line(`recvall ${sock.name} 400000 10`);
-  if (draft.ringOpen) draft.line("settle 30");
-  if (draft.ringOpen) draft.line("ring");
+  if (draft.rings.length > 1) {
+    draft.line(`use ${last.name}`);
+    draft.ring = last;
+  }
+  if (!draft.ring.open) return;
+  draft.line("settle 30");
+  draft.line("ring");
 }

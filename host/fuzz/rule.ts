@@ -1,5 +1,6 @@
 // A rule of the grammar: one thing that a program can do next. Rules live in rules/, one file for each area; a profile
 // gives every area a weight.
+import type { SysCall } from "../program/vocabulary.ts";
 import type { Draft } from "./draft.ts";
 
 export const AREAS = [
@@ -29,6 +30,9 @@ export interface Rule {
   weight: number;
   /** Opcodes that it writes: without one of them in the core it is left out. */
   ops?: readonly number[];
+  /** The same for opcodes of io_uring_register, and for raw system calls. */
+  registers?: readonly number[];
+  calls?: readonly SysCall[];
   /** Whether it makes sense now. */
   when?(draft: Draft): boolean;
   write(draft: Draft): void;

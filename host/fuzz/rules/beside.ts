@@ -80,7 +80,7 @@ function writeFill(draft: Draft): void {
 function writeCloseRing(draft: Draft): void {
   draft.flush();
   draft.line("closering");
-  draft.ringOpen = false;
+  draft.ring.open = false;
 }
 
 /** close and shutdown as requests. */

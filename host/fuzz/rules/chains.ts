@@ -6,7 +6,7 @@ import type { Rule } from "../rule.ts";
 /** The next requests, whatever they are, become a chain. */
 function writeChain(draft: Draft): void {
   const { dice } = draft;
-  if (draft.queued > 0 && dice.once(2)) draft.submit();
+  if (draft.ring.queued > 0 && dice.once(2)) draft.submit();
   draft.chain = {
     left: dice.between(2, 4),
     flag: dice.weighted([

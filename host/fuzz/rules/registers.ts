@@ -7,7 +7,7 @@ export function writeRegbuf(draft: Draft): void {
   const count = dice.between(1, 3);
   const slots = Array.from({ length: count }, () => (dice.once(8) ? undefined : draft.buf().name));
   draft.line(`regbuf ${slots.map((name) => name ?? "-").join(" ")}`);
-  if (draft.regBufs.length === 0) draft.regBufs = slots;
+  if (draft.ring.regBufs.length === 0) draft.ring.regBufs = slots;
 }
 
 export function writeRegfile(draft: Draft): void {
@@ -16,7 +16,7 @@ export function writeRegfile(draft: Draft): void {
   if (names.length === 0) return;
   const slots = Array.from({ length: dice.between(1, 3) }, () => (dice.once(10) ? "-1" : dice.pick(names)));
   draft.line(`regfile ${slots.join(" ")}`);
-  if (draft.regFiles.length === 0) draft.regFiles = slots;
+  if (draft.ring.regFiles.length === 0) draft.ring.regFiles = slots;
 }
 
 export const REGISTER_RULES: readonly Rule[] = [
@@ -25,18 +25,18 @@ export const REGISTER_RULES: readonly Rule[] = [
     name: "unregbuf",
     area: "rsrc",
     weight: 2,
-    when: (draft) => draft.regBufs.length > 0 || draft.dice.once(8),
+    when: (draft) => draft.ring.regBufs.length > 0 || draft.dice.once(8),
     write: (draft) => {
       if (draft.dice.once(2)) draft.flush();
       draft.line("unregbuf");
-      draft.regBufs = [];
+      draft.ring.regBufs = [];
     },
   },
   {
     name: "regfile",
     area: "rsrc",
     weight: 2,
-    when: (draft) => draft.regFiles.length === 0 || draft.dice.once(8),
+    when: (draft) => draft.ring.regFiles.length === 0 || draft.dice.once(8),
     write: writeRegfile,
   },
 ];

@@ -41,7 +41,10 @@ function zcIoprio(draft: Draft, vectors: boolean): string {
 }
 
 function registered(draft: Draft, flags: string): string[] {
-  const { dice, regBufs } = draft;
+  const {
+    dice,
+    ring: { regBufs },
+  } = draft;
   const wanted = regBufs.length > 0 ? dice.once(3) : dice.once(30);
   if (!wanted) return flags === "" ? [] : [`ioprio=${flags}`];
   const words = [`ioprio=${flags === "" ? "FIXED_BUF" : `${flags}|FIXED_BUF`}`];

@@ -138,7 +138,7 @@ function writeLinkTimeout(draft: Draft): void {
   if (after !== "") draft.sqe("nop", [], { plain: true });
 }
 
-const anyPending = (draft: Draft) => draft.asked.length > 0;
+const anyPending = (draft: Draft) => draft.ring.asked.length > 0;
 
 export const WAIT_RULES: readonly Rule[] = [
   { name: "poll_add", area: "poll", weight: 4, ops: [IORING_OP_POLL_ADD], write: writePoll },

@@ -3,7 +3,10 @@ import type { Draft, Sock } from "../draft.ts";
 
 /** `fd=`, mostly of what was asked for, sometimes through the registered table, sometimes of nothing. */
 export function fdWord(draft: Draft, name: string): string {
-  const { dice, regFiles } = draft;
+  const {
+    dice,
+    ring: { regFiles },
+  } = draft;
   if (dice.once(30)) return `fd=${dice.pick(["999", "-1"])}`;
   const slot = regFiles.indexOf(name);
   if (slot >= 0 && dice.once(3)) return `fd=${slot} flags=FIXED_FILE`;
