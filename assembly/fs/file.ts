@@ -118,6 +118,14 @@ export function fdInstall(t: Task, f: File): i32 {
   return -EMFILE;
 }
 
+/** The descriptor that fdInstall() would give out next, or -EMFILE. */
+export function fdFree(t: Task): i32 {
+  let fd = t.fd_hint;
+  while (fd < FD_MAX && load<u32>(fdSlot(t, fd))) fd++;
+  t.fd_hint = fd;
+  return fd < FD_MAX ? (fd as i32) : -EMFILE;
+}
+
 export function fdClose(t: Task, fd: i32): i32 {
   const f = fdTake(t, fd);
   if (!f) return -EBADF;

@@ -5,7 +5,7 @@
 // A worker's request is counted (REQ_F_REFCOUNT): one reference is the worker's, one the completion's. The CQE is posted by
 // the worker itself, except on rings whose CQ only the submitter may touch (DEFER_TASKRUN): there by task work.
 // Cleanup and freeing are always the submitter's.  Spec: send-zc.md 2.3, 2.6.
-import { EAGAIN, ECANCELED } from "../abi/errno";
+import { EAGAIN, EBADF, ECANCELED } from "../abi/errno";
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
@@ -19,13 +19,13 @@ import { cqCommit, fillCqe } from "./cq";
 import { OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
 import { APOLL_OK, armPoll } from "./poll";
 import { deferFailed, findNext, freeLater, taskComplete } from "./req";
-import { issueSqe } from "./submit";
+import { assignFile, issueSqe } from "./submit";
 import { armLinkTimeout, flushTimeouts, prepLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import { CANCEL_IOWQ, CANCEL_RUNNING, cancelListAdd, cancelListDel } from "./cancel_list";
 import {
   IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP,
-  REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_IOWQ, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_LINK_FLAGS, Req,
+  REQ_F_APOLL_MULTISHOT, REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_IOWQ, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_LINK_FLAGS, Req,
   ReqList, reqListAdd,
 } from "./types";
 
@@ -125,6 +125,11 @@ function issue(req: Req): void {
   const timeout = prepLinkTimeout(req);
   if (timeout) armLinkTimeout(timeout);
   let flags = IO_URING_F_UNLOCKED;
+  if (req.flags & REQ_F_APOLL_MULTISHOT) { // its CQEs are the submitter's to post: a worker only makes it wait
+    if (!req.file && !assignFile(req)) queueFail(req, -EBADF);
+    else if (armPoll(req) != APOLL_OK) queueFail(req, -ECANCELED);
+    return;
+  }
   // A forced-async request of a pollable file is tried without waiting first, and waits in poll, not in a worker.
   if (req.flags & REQ_F_FORCE_ASYNC && opFlags(req.opcode) & (OP_POLLIN | OP_POLLOUT)) {
     const ret = issueSqe(req, flags | IO_URING_F_NONBLOCK, traceOn(TRACE_RING));
@@ -162,10 +167,11 @@ function sleep(req: Req): void {
 
 function workerWake(entry: WaitEntry, mask: u32): void { resume(changetype<Req>(entry.arg)); }
 
+/** Its turn comes; until then it counts as running. */
 function resume(req: Req): void {
+  if (!req.poll_entry) return;
   waitEntryFree(req.poll_entry);
   req.poll_entry = changetype<WaitEntry>(0);
-  cancelListDel(req);
   reqListAdd(queue(), req);
   const t = workerTimer();
   if (!timerArmed(t)) timerArmIn(t, NEXT_NS);

@@ -3,15 +3,19 @@
 // An opcode that Linux 6.18 has and this emulator does not has a row without OP_MODELLED: an SQE for it ends the run with a
 // report instead of a made-up result.
 import {
-  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_FILES_UPDATE, IORING_OP_FIXED_FD_INSTALL, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT,
-  IORING_OP_NOP, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_PROVIDE_BUFFERS, IORING_OP_RECV, IORING_OP_RECVMSG,
-  IORING_OP_RECV_ZC, IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC,
-  IORING_OP_SHUTDOWN, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
+  IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_BIND, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_FILES_UPDATE,
+  IORING_OP_FIXED_FD_INSTALL, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT, IORING_OP_LISTEN, IORING_OP_NOP, IORING_OP_POLL_ADD,
+  IORING_OP_POLL_REMOVE, IORING_OP_PROVIDE_BUFFERS, IORING_OP_RECV, IORING_OP_RECVMSG, IORING_OP_RECV_ZC,
+  IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN,
+  IORING_OP_SOCKET, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
 } from "../abi/uapi";
 import { S_OPDEF } from "../lib/state";
+import { acceptIssue, acceptPrep } from "./net_accept";
 import { asyncCancel, asyncCancelPrep } from "./cancel";
 import { closeIssue, closePrep, nop, nopPrep, shutdownIssue, shutdownPrep } from "./misc";
 import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPrep } from "./net";
+import { connectIssue, connectPrep } from "./net_connect";
+import { bindIssue, bindPrep, listenIssue, listenPrep, socketIssue, socketPrep } from "./net_open";
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
@@ -60,9 +64,12 @@ function properties(opcode: u32): u32 {
     case IORING_OP_LINK_TIMEOUT:
     case IORING_OP_ASYNC_CANCEL: return OP_MODELLED;
     case IORING_OP_URING_CMD: return OP_IOPOLL | OP_BUFFER_SELECT;
-    case IORING_OP_ACCEPT:
+    case IORING_OP_ACCEPT: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLIN;
+    case IORING_OP_CONNECT: return OP_MODELLED | OP_NEEDS_FILE | OP_POLLOUT;
+    case IORING_OP_BIND:
+    case IORING_OP_LISTEN: return OP_MODELLED | OP_NEEDS_FILE;
+    case IORING_OP_SOCKET: return OP_MODELLED;
     case IORING_OP_RECV_ZC: return OP_IOPRIO;
-    case IORING_OP_CONNECT:
     default: return fileOpProperties(opcode);
   }
 }
@@ -86,6 +93,11 @@ function properties(opcode: u32): u32 {
     case IORING_OP_TIMEOUT_REMOVE: return timeoutRemovePrep(req, sqe);
     case IORING_OP_ASYNC_CANCEL: return asyncCancelPrep(req, sqe);
     case IORING_OP_POLL_ADD: return pollAddPrep(req, sqe);
+    case IORING_OP_ACCEPT: return acceptPrep(req, sqe);
+    case IORING_OP_CONNECT: return connectPrep(req, sqe);
+    case IORING_OP_SOCKET: return socketPrep(req, sqe);
+    case IORING_OP_BIND: return bindPrep(req, sqe);
+    case IORING_OP_LISTEN: return listenPrep(req, sqe);
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffersPrep(req, sqe);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffersPrep(req, sqe);
     case IORING_OP_POLL_REMOVE: return pollRemovePrep(req, sqe);
@@ -111,6 +123,11 @@ function properties(opcode: u32): u32 {
     case IORING_OP_TIMEOUT_REMOVE: return timeoutRemove(req);
     case IORING_OP_ASYNC_CANCEL: return asyncCancel(req);
     case IORING_OP_POLL_ADD: return pollAddIssue(req);
+    case IORING_OP_ACCEPT: return acceptIssue(req, issueFlags);
+    case IORING_OP_CONNECT: return connectIssue(req, issueFlags);
+    case IORING_OP_SOCKET: return socketIssue(req);
+    case IORING_OP_BIND: return bindIssue(req);
+    case IORING_OP_LISTEN: return listenIssue(req);
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffers(req);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffers(req);
     case IORING_OP_POLL_REMOVE: return pollRemove(req);

@@ -6,23 +6,23 @@
 // look: the first one owns the request and queues the task work, which is handed the mask of that wake-up. If there were
 // more, the mask says too little and the file is asked again.
 // Spec: send-zc.md 2.3, 2.4, 2.9. man: io_uring_enter(2), io_uring_prep_poll_add(3).
-import { EALREADY, ECANCELED, EINVAL, ENOENT, ENOMEM } from "../abi/errno";
+import { EAGAIN, EALREADY, ECANCELED, EINVAL, ENOENT, ENOMEM } from "../abi/errno";
 import {
   IORING_CQE_F_MORE, IORING_OP_ACCEPT, IORING_OP_POLL_ADD, IORING_POLL_ADD_MULTI, IORING_POLL_UPDATE_EVENTS, IORING_POLL_UPDATE_USER_DATA,
   SQE_OFF_ADDR, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_POLL32_EVENTS,
 } from "../abi/uapi";
 import { TR_IO_URING_POLL_ARM, TR_IO_URING_POLL_WAKE, TRACE_RING } from "../abi/trace";
 import { nil } from "../lib/state";
-import { trace } from "../lib/trace";
+import { trace, traceOn } from "../lib/trace";
 import { filePoll } from "../fs/file";
 import { WaitEntry, waitAdd, waitAddExclusive, waitEntryFree, waitEntryNew, waitRemove } from "../kernel/wait";
 import { CANCEL_POLL, cancelFirst, cancelListAddFront, cancelListDel } from "./cancel_list";
 import { OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
 import { completeDefer, deferFailed, reqPostCqe, taskComplete } from "./req";
-import { taskSubmit } from "./submit";
+import { issueSqe, taskSubmit } from "./submit";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_CQE_SKIP, REQ_F_POLLED, Req, RingCtx, setFail, setRes,
+  IO_URING_F_MULTISHOT, IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_APOLL_MULTISHOT, REQ_F_CQE_SKIP, REQ_F_POLLED, Req, RingCtx, setFail, setRes,
 } from "./types";
 
 const EPOLLIN: u32 = 1, EPOLLPRI: u32 = 2, EPOLLOUT: u32 = 4, EPOLLERR: u32 = 8, EPOLLHUP: u32 = 0x10, EPOLLNVAL: u32 = 0x20;
@@ -54,7 +54,8 @@ export function armPoll(req: Req): u32 {
   const def = opFlags(req.opcode);
   if (!(def & (OP_POLLIN | OP_POLLOUT)) || !filePollable(req)) return APOLL_ABORTED;
   if (++req.apoll_retries > APOLL_MAX_RETRY) return APOLL_ABORTED;
-  let mask = EPOLLERR | EPOLLPRI | EPOLLET | EPOLLONESHOT | (def & OP_POLLIN ? EPOLLIN | EPOLLRDNORM : EPOLLOUT | EPOLLWRNORM);
+  let mask = EPOLLERR | EPOLLPRI | EPOLLET | (def & OP_POLLIN ? EPOLLIN | EPOLLRDNORM : EPOLLOUT | EPOLLWRNORM);
+  if (!(req.flags & REQ_F_APOLL_MULTISHOT)) mask |= EPOLLONESHOT;
   if (req.opcode == IORING_OP_ACCEPT) mask |= EPOLLEXCLUSIVE; // one connection wakes one
   req.flags |= REQ_F_POLLED;
   const ready = arm(req, mask);
@@ -130,6 +131,7 @@ const POLL_DONE: i32 = 0; // the event is there (req.poll_mask)
 const POLL_NO_ACTION: i32 = 1; // stays armed
 const POLL_USE_RES: i32 = 2; // ends with req.poll_mask as result
 const POLL_REISSUE: i32 = 3; // woken for nothing: from the start
+const POLL_COMPLETED: i32 = 4; // a multishot operation has come to its end, its result is set
 
 function checkEvents(req: Req): i32 {
   let refs: u32;
@@ -141,7 +143,12 @@ function checkEvents(req: Req): i32 {
     req.poll_mask &= req.poll_events;
     if (req.poll_mask) {
       if (req.poll_events & EPOLLONESHOT) return POLL_DONE;
-      if (!reqPostCqe(req, req.poll_mask as i32, IORING_CQE_F_MORE)) return POLL_USE_RES;
+      if (req.flags & REQ_F_APOLL_MULTISHOT) {
+        const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_MULTISHOT, traceOn(TRACE_RING));
+        if (ret != -EAGAIN) return ret ? ret : POLL_COMPLETED; // else it has taken what there was and waits on
+      } else if (!reqPostCqe(req, req.poll_mask as i32, IORING_CQE_F_MORE)) {
+        return POLL_USE_RES;
+      }
     } else if (req.poll_events & EPOLLONESHOT) {
       return POLL_REISSUE;
     }
@@ -158,6 +165,7 @@ function pollTaskFunc(req: Req): void {
   disarm(req);
   if (req.opcode != IORING_OP_POLL_ADD) {
     if (ret < 0) deferFailed(req, ret);
+    else if (ret == POLL_COMPLETED) completeDefer(req);
     else taskSubmit(req);
   } else if (ret == POLL_REISSUE) {
     taskSubmit(req);

@@ -248,7 +248,7 @@ function queueAsync(req: Req, ret: i32): void {
 }
 
 /** Resolves req.fd to a file and takes a reference: at issue, so a chain can use a file that its head opened. */
-function assignFile(req: Req): bool {
+export function assignFile(req: Req): bool {
   const fd = req.fd as u32;
   if (req.flags & REQ_F_FIXED_FILE) {
     const node = fixedFileNode(req.ctx, fd);

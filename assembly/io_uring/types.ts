@@ -122,6 +122,7 @@ export const REQ_F_BUFFER_RING: u32 = 0x400000; // holds a buffer of a ring: kbu
 export const REQ_F_BUFFERS_COMMIT: u32 = 0x800000; // and the ring's head has not moved yet
 export const REQ_F_BL_EMPTY: u32 = 0x1000000; // took the last buffer of its group
 export const REQ_F_UNBOUND: u32 = 0x10000000; // its worker may block for ever: it does not count against the bounded ones
+export const REQ_F_APOLL_MULTISHOT: u32 = 0x2000000; // stays armed: issued again at every event
 export const REQ_LINK_FLAGS: u32 = 0xc;
 /** Freeing such a request is more than recycling it: references, links, cleanup, holds. */
 export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA
@@ -190,6 +191,7 @@ if (UBUF_SIZE != 32) ERROR("uarg room is 32 bytes");
 export const IO_URING_F_NONBLOCK: u32 = 1; // do not wait: return -EAGAIN
 export const IO_URING_F_COMPLETE_DEFER: u32 = 2; // put the CQE on the deferred list
 export const IO_URING_F_UNLOCKED: u32 = 4; // io-wq worker
+export const IO_URING_F_MULTISHOT: u32 = 8; // from an armed poll that stays armed: -EAGAIN means wait for the next event
 
 // Results of issue() besides -errno.
 export const IOU_COMPLETE: i32 = 0; // res and cflags are set, post the CQE

@@ -5,7 +5,7 @@ import {
   SOCK_STREAM, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE,
 } from "../abi/socket";
 import {
-  EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP,
+  EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP,
   EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
 } from "../abi/errno";
 import { notModelled } from "../lib/not_modelled";
@@ -21,7 +21,6 @@ import { tcpAccept, tcpConnect, tcpDisconnect, tcpInitSock, tcpListen } from "./
 import { udpConnect, udpDisconnect, udpInitSock } from "./udp";
 import { udpGetPort, udpUnhash } from "./udp_port";
 
-const ECONNABORTED: i32 = 103;
 const IPPROTO_MPTCP: i32 = 262;
 const IPPROTO_MAX: i32 = 263;
 const SOCK_PACKET: u32 = 10; // what AF_PACKET was called before Linux 2.2

@@ -22,7 +22,7 @@ import { refuseGetname, refuseInitSock } from "./refuse";
 import { IovIter } from "./iov_iter";
 import { msgInit } from "./msg_import";
 import { SCRATCH_MSG } from "./scratch";
-import { MsgHdr, SOCK_F_DEAD, Sock, skAlloc, sockWq } from "./sock";
+import { MsgHdr, SHUTDOWN_RCV, SOCK_F_DEAD, Sock, skAlloc, sockWq } from "./sock";
 import { unixAccept, unixConnect, unixGetname, unixInitSock, unixListen, unixPair } from "./unix";
 import { unixBind } from "./unix_name";
 
@@ -174,6 +174,12 @@ export function sockAccept(sk: Sock): i32 {
   if (sk.family == AF_UNIX) return unixAccept(sk);
   return sk.family == AF_VSOCK ? -EINVAL : -EOPNOTSUPP;
 }
+
+/** Does another connection wait on the listener? AF_UNIX does not tell. */
+@inline export function sockHasConnection(sk: Sock): bool { return sk.family == AF_INET && sk.accept_head != nil<Sock>(); }
+
+/** Will a listener without connections never have one again, so that there is nothing to wait for? */
+@inline export function sockAcceptEnded(sk: Sock): bool { return sk.family == AF_UNIX && (sk.shutdown & SHUTDOWN_RCV) != 0; }
 
 /** The socket's own or its peer's address at `to` (128 bytes): length, or -errno. */
 export function sockGetname(sk: Sock, to: usize, peer: bool): i32 {

@@ -100,9 +100,7 @@ function shutdownLocked(sk: Sock, how: u32): i32 {
     ret = -ENOTCONN; // but whoever polls is told
     sk.shutdown |= how + 1;
   } else if (state == TCP_LISTEN || state == TCP_SYN_SENT) {
-    if (state == TCP_LISTEN && !(how + 1 & SHUTDOWN_RCV)) return 0;
-    tcpDisconnect(sk);
-    return 0;
+    if (state == TCP_SYN_SENT || how + 1 & SHUTDOWN_RCV) tcpDisconnect(sk);
   } else {
     sk.shutdown |= how + 1;
     const sending = (1 << TCP_ESTABLISHED) | (1 << TCP_SYN_RECV) | (1 << TCP_CLOSE_WAIT);

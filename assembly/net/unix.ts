@@ -191,6 +191,7 @@ function releaseEmbryos(sk: Sock): void {
     releaseSock(child, true);
   }
   sk.accept_len = 0;
+  wakePeers(sk, sk.backlog_max); // whoever waits for room in the queue is refused
 }
 
 /** What both kinds of poll have in common. */

@@ -6,13 +6,14 @@ import { WAIT_ACCEPT, WAIT_CONNECT } from "../abi/wait";
 import { nil, nowNs } from "../lib/state";
 import { userWritable } from "../mm/vma";
 import { current } from "../kernel/task";
-import { FILE_SOCKET, File, O_NONBLOCK, fdClose, fdFile, fdInstall, fget, fput } from "../fs/file";
+import { FILE_SOCKET, File, O_NONBLOCK, fdClose, fdFile, fdFree, fdInstall, fget, fput } from "../fs/file";
 import { inetConnectDone, inetConnectPending } from "../net/inet";
+import { acceptFile } from "../net/accept";
 import { exportSockaddr, importSockaddr } from "../net/msg_import";
 import { SCRATCH_WORDS, SYS_NAME } from "../net/scratch";
-import { SHUTDOWN_RCV, Sock } from "../net/sock";
+import { Sock } from "../net/sock";
 import {
-  sockAccept, sockBind, sockConnect, sockCreate, sockFile, sockFlagsCheck, sockGetname, sockListen, sockPair, sockRelease, sockShutdown,
+  sockAcceptEnded, sockBind, sockConnect, sockCreate, sockFile, sockFlagsCheck, sockGetname, sockListen, sockPair, sockRelease, sockShutdown,
 } from "../net/socket";
 import { sockGetsockopt, sockSetsockopt } from "../net/sockopt";
 import { deadlineAfter, sleepMore, sysReturn, waitForever } from "./call";
@@ -124,30 +125,30 @@ function accept4(fd: i32, addr: usize, lenp: usize, flags: u32): i32 {
   const f = fdFile(fd);
   if (!f) return -EBADF;
   if (sockFlagsCheck(flags)) return -EINVAL;
+  const free = fdFree(current());
+  if (free < 0) return free;
   if (f.kind != FILE_SOCKET) return -ENOTSOCK;
-  let got = sockAccept(sockOf(f));
-  if (got == -EAGAIN && !(f.flags & O_NONBLOCK)) got = acceptSleep(fd, f);
-  if (got < 0) return got;
-  const sk = changetype<Sock>(got as usize);
-  const child = installSock(sk, flags);
-  if (child < 0 || !addr) return child;
-  const len = sockGetname(sk, SYS_NAME, true);
-  const err = len < 0 ? len : exportSockaddr(SYS_NAME, len, addr as u64, lenp as u64);
-  if (!err) return child;
-  fdClose(current(), child); // the connection is lost with the address
-  return err;
+  let got = acceptFile(sockOf(f), addr as u64, lenp as u64, flags);
+  if (got == -EAGAIN && !(f.flags & O_NONBLOCK)) got = acceptSleep(fd, f, addr, lenp, flags);
+  return got < 0 ? got : fdInstall(current(), changetype<File>(got as usize));
 }
 
-function acceptSleep(fd: i32, f: File): i32 {
+function acceptSleep(fd: i32, f: File, addr: usize, lenp: usize, flags: u32): i32 {
   fget(f);
   const sk = sockOf(f), started = nowNs(), deadline = deadlineAfter(sk.rcvtimeo);
   let ret: i32 = -EAGAIN;
   while (ret == -EAGAIN) {
+    if (sockAcceptEnded(sk)) {
+      ret = -EINVAL;
+      break;
+    }
     const slept = sleepMore(deadline, started);
-    if (sk.family == AF_UNIX && sk.shutdown & SHUTDOWN_RCV) ret = -EINVAL; // no connection can come any more
-    else if (slept == -EWAITFOREVER) ret = waitForever(WAIT_ACCEPT, fd, 1, 0);
-    else if (slept) break;
-    else ret = sockAccept(sk);
+    if (slept == -EWAITFOREVER) {
+      ret = waitForever(WAIT_ACCEPT, fd, 1, 0);
+      break;
+    }
+    ret = acceptFile(sk, addr as u64, lenp as u64, flags);
+    if (slept) break;
   }
   fput(f);
   return ret;
