@@ -102,9 +102,12 @@ export function postCqe(ctx: RingCtx, object: usize, user_data: u64, res: i32, c
   }
 }
 
+/** Is there room in the ring itself, and nothing waiting to get there first? */
+@inline export function cqHasRoom(ctx: RingCtx): bool { return !ctx.overflow_first && cqReady(ctx) < ctx.cq_entries; }
+
 /** A CQE only if the ring itself has room: never goes to the overflow list. False: not posted. */
 export function postCqeNoOverflow(ctx: RingCtx, object: usize, user_data: u64, res: i32, cflags: u32): bool {
-  if (ctx.overflow_first != 0 || cqReady(ctx) >= ctx.cq_entries) return false;
+  if (!cqHasRoom(ctx)) return false;
   postCqe(ctx, object, user_data, res, cflags);
   return true;
 }

@@ -24,7 +24,7 @@ import { cqEventsUser, overflowFlush } from "./cq";
 import { sqpollKick, sqpollNotice } from "./sqpoll";
 import { submitSqes } from "./submit";
 import { flushTimeouts } from "./timeout";
-import { runLocalWork, runTaskWork } from "./tw";
+import { localWorkWakes, runLocalWork, runLocalWorkWoken, runTaskWork } from "./tw";
 import { RingCtx } from "./types";
 
 const ENTER_FLAGS: u32 = 0xff;
@@ -77,11 +77,23 @@ function getEvents(ctx: RingCtx, fd: i32, min: u32, flags: u32, arg: u64, argsz:
 
 /** Task work of either kind, then what overflowed moves to the ring. */
 @inline function runWork(ctx: RingCtx, min: u32): void {
-  if (ctx.flags & IORING_SETUP_DEFER_TASKRUN && ctx.work_count) runLocalWork(ctx, min);
+  if (ctx.flags & IORING_SETUP_DEFER_TASKRUN) runLocalWork(ctx, min);
+  runOtherWork(ctx);
+}
+@inline function runOtherWork(ctx: RingCtx): void {
   runTaskWork();
   if (!ctx.overflow_first) return;
   overflowFlush(ctx);
   if (ctx.timeouts_active) flushTimeouts(ctx);
+}
+
+/** The same for a waiter that something has woken; local work alone may not wake it before there is enough of it. */
+function runWorkWoken(ctx: RingCtx, min: u32, timeIsUp: bool): void {
+  if (ctx.flags & IORING_SETUP_DEFER_TASKRUN) {
+    const have = cqEventsUser(ctx), missing = have < min ? min - have : 1;
+    if (timeIsUp || localWorkWakes(ctx, missing)) runLocalWorkWoken(ctx, missing);
+  }
+  runOtherWork(ctx);
 }
 
 /** io_cqring_wait(): 0 when `min` CQEs are there; -ETIME only if the time is up and the CQ is empty. */
@@ -92,11 +104,11 @@ function cqringWait(ctx: RingCtx, fd: i32, min: u32, deadline: u64): i32 {
     if (notModelledPending()) return -ENOTMODELLED;
     const step = sleepStep(deadline);
     if (step == SLEEP_DEADLINE) {
-      runWork(ctx, min);
+      runWorkWoken(ctx, min, true);
       return cqEventsUser(ctx) ? 0 : -ETIME;
     }
     if (step == SLEEP_NEVER || nowNs() > horizon) return waitForEver(ctx, fd, min);
-    runWork(ctx, min);
+    runWorkWoken(ctx, min, false);
     if (cqEventsUser(ctx) >= min) wakeUpLate(ctx, min);
   }
   return 0;
@@ -107,7 +119,7 @@ function wakeUpLate(ctx: RingCtx, min: u32): void {
   const until = nowNs() + WAKE_NS;
   while (timersPending() && nextTimerAt() <= until) {
     sleepStep(until);
-    runWork(ctx, min);
+    runWorkWoken(ctx, min, false);
   }
 }
 

@@ -1,21 +1,25 @@
-// io-wq: the workers that issue what may block (IOSQE_ASYNC, SHUTDOWN, requests that cannot be polled). One simulated
-// worker takes one request a turn; a turn is an event some microseconds ahead, so the submitter goes on first, as on Linux,
-// where a worker has to be woken on another CPU. A seed chooses among the queued requests.
+// io-wq: the workers that issue what may block (IOSQE_ASYNC, SHUTDOWN, requests that cannot be polled). A turn takes one
+// request from the queue and runs it until it ends or sleeps; it is an event some microseconds ahead, so the submitter goes
+// on first, as on Linux, where a worker has to be woken on another CPU. A seed chooses among the queued requests, and lets
+// workers overtake the submitter (iowqRace).
+//
+// There are two kinds of workers, each with a limit: those for work that ends (bounded), and those for work that may wait for
+// a peer for ever. A request that sleeps keeps its worker; when none is free, the others of its kind stay in the queue.
 //
 // A worker's request is counted (REQ_F_REFCOUNT): one reference is the worker's, one the completion's. The CQE is posted by
-// the worker itself, except on rings whose CQ only the submitter may touch (DEFER_TASKRUN): there by task work.
-// Cleanup and freeing are always the submitter's.  Spec: send-zc.md 2.3, 2.6.
+// the worker itself, except on rings whose CQ only the submitter may touch (DEFER_TASKRUN), and when the CQ is full: there
+// by task work. Cleanup and freeing are always the submitter's.  Spec: send-zc.md 2.3, 2.6.
 import { EAGAIN, EBADF, ECANCELED } from "../abi/errno";
-import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
+import { IORING_OP_POLL_ADD, IORING_OP_SPLICE, IORING_OP_TEE, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
-import { S_IOWQ_HEAD, S_IOWQ_TIMER, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
+import { S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace, traceOn } from "../lib/trace";
-import { filePoll } from "../fs/file";
+import { FILE_MEM, filePoll } from "../fs/file";
 import { WaitEntry, waitAdd, waitEntryFree, waitEntryNew } from "../kernel/wait";
 import { POLLERR_MASK, POLLHUP_MASK, POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
-import { cqCommit, fillCqe } from "./cq";
+import { cqCommit, cqHasRoom, fillCqe } from "./cq";
 import { OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
 import { APOLL_OK, armPoll } from "./poll";
 import { deferFailed, findNext, freeLater, taskComplete } from "./req";
@@ -25,7 +29,8 @@ import { reqTaskWorkAdd } from "./tw";
 import { CANCEL_IOWQ, CANCEL_RUNNING, cancelListAdd, cancelListDel } from "./cancel_list";
 import {
   IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP,
-  REQ_F_APOLL_MULTISHOT, REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_IOWQ, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_LINK_FLAGS, Req,
+  REQ_F_APOLL_MULTISHOT, REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_IOWQ, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_F_UNBOUND,
+  REQ_LINK_FLAGS, Req,
   ReqList, reqListAdd,
 } from "./types";
 
@@ -38,28 +43,68 @@ const NEXT_NS: u64 = 5000;
 function workerTimer(): Timer {
   let t = changetype<Timer>(load<u32>(S_IOWQ_TIMER) as usize);
   if (!t) {
-    t = timerNew(workerTurn.index, 0);
+    t = timerNew(workerTimeout.index, 0);
     store<u32>(S_IOWQ_TIMER, changetype<usize>(t) as u32);
   }
   return t;
 }
 
+/** Workers of the task, at most: bounded ones, and the others (RLIMIT_NPROC). */
+const BOUNDED_PER_TASK: u32 = 8; // four for each of two CPUs
+const UNBOUNDED_PER_TASK: u32 = 96365;
+
+@inline function workerKind(req: Req): usize { return req.flags & REQ_F_UNBOUND ? 4 : 0; }
+
+/** The first ring of a task says how many bounded workers there may be. */
+export function iowqInit(sqEntries: u32): void {
+  if (load<u32>(S_IOWQ_MAX)) return;
+  store<u32>(S_IOWQ_MAX, min<u32>(sqEntries, BOUNDED_PER_TASK));
+  store<u32>(S_IOWQ_MAX, UNBOUNDED_PER_TASK, 4);
+}
+
+/** Changes the limits; 0 leaves one as it is. The limits before are left at `old` (two u32). */
+export function iowqMaxWorkers(bounded: u32, unbounded: u32, old: usize): void {
+  store<u64>(old, load<u64>(S_IOWQ_MAX));
+  if (bounded) store<u32>(S_IOWQ_MAX, min<u32>(bounded, UNBOUNDED_PER_TASK));
+  if (unbounded) store<u32>(S_IOWQ_MAX, min<u32>(unbounded, UNBOUNDED_PER_TASK), 4);
+}
+
+/** May it wait for ever? Not regular files; a file that is not looked up yet counts as any other. */
+function mayBlock(req: Req): bool {
+  if (req.file && req.file.kind == FILE_MEM) return false;
+  const op = req.opcode;
+  return (opFlags(op) & (OP_POLLIN | OP_POLLOUT)) != 0 || op == IORING_OP_POLL_ADD || op == IORING_OP_SPLICE || op == IORING_OP_TEE;
+}
+
 /** Hands the request (and its chain) to the workers. */
 export function queueIowq(req: Req): void {
-  const timeout = prepLinkTimeout(req);
   trace(TRACE_RING, TR_IO_URING_QUEUE_ASYNC_WORK, changetype<usize>(req), req.user_data, 0, 0);
+  if (mayBlock(req)) req.flags |= REQ_F_UNBOUND;
   cancelListAdd(req, CANCEL_IOWQ);
   reqListAdd(queue(), req);
   const t = workerTimer();
   if (!timerArmed(t)) timerArmIn(t, WAKE_NS);
-  if (timeout) armLinkTimeout(timeout);
 }
 
-/** Takes the n-th queued request out. */
+/** Other CPUs are not waiting for this one: with a seed, a worker may get on with its work before the submitter does. */
+@inline export function iowqRace(): void {
+  if (load<u32>(S_IOWQ_HEAD) && load<u64>(S_SEED)) while (choose(3) == 2 && workerTurn()) {}
+}
+
+/** Is there a worker for it? Who wakes up inside a request has one. */
+@inline function hasWorker(req: Req): bool {
+  return (req.flags & REQ_F_IOWQ) != 0 || load<u32>(S_IOWQ_BUSY + workerKind(req)) < load<u32>(S_IOWQ_MAX + workerKind(req));
+}
+function eligible(): u32 {
+  let n: u32 = 0;
+  for (let req = queue().first; req; req = req.next) if (hasWorker(req)) n++;
+  return n;
+}
+
+/** Takes the n-th of those out for which there is a worker. */
 function take(n: u32): Req {
-  const q = queue();
-  let prev = changetype<Req>(0), req = q.first;
-  while (n-- && req.next) {
+  let prev = changetype<Req>(0), req = queue().first;
+  while (!hasWorker(req) || n--) {
     prev = req;
     req = req.next;
   }
@@ -89,45 +134,55 @@ function queueFail(req: Req, res: i32): void {
 }
 function taskFail(req: Req): void { deferFailed(req, req.res); }
 
-function workerTurn(arg: usize): void {
-  let n: u32 = 0;
-  for (let r = queue().first; r; r = r.next) n++;
-  if (!n) return;
+/** Timer: a worker takes a request. */
+function workerTimeout(arg: usize): void { workerTurn(); }
+
+function workerTurn(): bool {
+  const n = eligible();
+  if (!n) return false;
   const ctx = load<u32>(S_TRACE_CTX);
   store<u32>(S_TRACE_CTX, TRACE_CTX_IOWQ);
   let req = take(choose(n));
-  cancelListDel(req);
   while (req) req = work(req);
   store<u32>(S_TRACE_CTX, ctx);
-  if (queue().first) timerArmIn(workerTimer(), NEXT_NS);
+  if (eligible()) timerArmIn(workerTimer(), NEXT_NS);
+  return true;
 }
 
 /** One request; returns the next of its chain, which the same worker continues with. */
 function work(req: Req): Req {
   if (req.flags & REQ_F_IOWQ) { // wakes up inside of it
     req.flags &= ~REQ_F_IOWQ;
+    busy(req, -1);
   } else if (req.flags & REQ_F_REFCOUNT) {
     req.refs++;
   } else {
     req.flags |= REQ_F_REFCOUNT;
     req.refs = 2;
   }
-  cancelListAdd(req, CANCEL_RUNNING);
+  if (req.on_cancel != CANCEL_RUNNING) cancelListAdd(req, CANCEL_RUNNING);
   issue(req);
-  if (req.on_cancel == CANCEL_RUNNING && !(req.flags & REQ_F_IOWQ)) cancelListDel(req);
-  if (req.flags & REQ_F_IOWQ || --req.refs) return changetype<Req>(0);
+  if (req.flags & REQ_F_IOWQ) return changetype<Req>(0);
+  if (req.on_cancel == CANCEL_RUNNING) cancelListDel(req);
+  const kind = req.flags & REQ_F_UNBOUND;
+  if (--req.refs) return changetype<Req>(0);
   const next = req.flags & REQ_LINK_FLAGS ? findNext(req) : changetype<Req>(0);
+  if (next) next.flags = (next.flags & ~REQ_F_UNBOUND) | kind; // the same worker
   freeLater(req);
   return next;
 }
 
+@inline function busy(req: Req, n: i32): void {
+  const p: usize = S_IOWQ_BUSY + workerKind(req);
+  store<u32>(p, load<u32>(p) + n);
+}
+
 function issue(req: Req): void {
-  const timeout = prepLinkTimeout(req);
-  if (timeout) armLinkTimeout(timeout);
-  let flags = IO_URING_F_UNLOCKED;
+  const flags = IO_URING_F_UNLOCKED;
   if (req.flags & REQ_F_APOLL_MULTISHOT) { // its CQEs are the submitter's to post: a worker only makes it wait
     if (!req.file && !assignFile(req)) queueFail(req, -EBADF);
     else if (armPoll(req) != APOLL_OK) queueFail(req, -ECANCELED);
+    else startLinkTimeout(req);
     return;
   }
   // A forced-async request of a pollable file is tried without waiting first, and waits in poll, not in a worker.
@@ -137,9 +192,18 @@ function issue(req: Req): void {
       finish(req, ret);
       return;
     }
-    if (armPoll(req) == APOLL_OK) return;
+    if (armPoll(req) == APOLL_OK) {
+      startLinkTimeout(req);
+      return;
+    }
   }
   finish(req, issueSqe(req, flags, traceOn(TRACE_RING)));
+}
+
+/** A LINK_TIMEOUT runs from when the request waits in poll, and not while a worker sleeps in it. */
+function startLinkTimeout(req: Req): void {
+  const timeout = prepLinkTimeout(req);
+  if (timeout) armLinkTimeout(timeout);
 }
 
 function finish(req: Req, ret: i32): void {
@@ -160,6 +224,7 @@ function sleep(req: Req): void {
     return;
   }
   req.flags |= REQ_F_IOWQ;
+  busy(req, 1);
   req.poll_entry = entry;
   waitAdd(wq, entry);
   if (!elsewhere) filePoll(req.file); // says that a writer waits for room
@@ -180,13 +245,13 @@ function resume(req: Req): void {
 /** A signal for the worker that runs `req`: if it sleeps it ends with EINTR, or with what it got done. */
 export function iowqInterrupt(req: Req): void {
   req.flags |= REQ_F_CANCELLED;
-  if (req.flags & REQ_F_IOWQ) resume(req);
+  if (req.poll_entry) resume(req);
 }
 
 /** io_req_complete_post(): the worker posts the CQE, or leaves it to task work where the CQ has one owner. */
 function completePost(req: Req): void {
   const ctx = req.ctx;
-  if (ctx.flags & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_IOPOLL)) {
+  if (ctx.flags & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_IOPOLL) || (!cqHasRoom(ctx) && !(req.flags & REQ_F_CQE_SKIP))) {
     reqTaskWorkAdd(req, taskComplete.index);
     return;
   }

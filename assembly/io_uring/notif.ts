@@ -26,7 +26,7 @@ import { unaccountMem } from "../kernel/task";
 import { SkBuff, skbZcopy, skbZcopyInit } from "../net/skbuff";
 import { SKBFL_DONT_ORPHAN, SKBFL_ZEROCOPY_FRAG, UbufInfo, netZcopyGet } from "../net/ubuf_info";
 import { completeDefer, reqAlloc } from "./req";
-import { reqTaskWorkAdd } from "./tw";
+import { reqTaskWorkAdd, reqTaskWorkAddLazy } from "./tw";
 import { REQ_F_NOTIF, Req, RingCtx, reqUarg, setRes, uargReq } from "./types";
 
 /** io_alloc_notif(): a notification for `user_data` whose one reference belongs to the request; nil = ENOMEM. */
@@ -84,7 +84,8 @@ function txUbufComplete(skb: usize, p: usize, success: u32, reason: u32): void {
     return;
   }
   trace(TRACE_ZC, TR_NOTIF_DONE, p, uarg.user_data, 0, reason);
-  reqTaskWorkAdd(notif, notifTwComplete.index);
+  if (notif.nd_next) reqTaskWorkAdd(notif, notifTwComplete.index);
+  else reqTaskWorkAddLazy(notif, notifTwComplete.index);
 }
 
 /** Task work: the whole chain completes, in list order. */

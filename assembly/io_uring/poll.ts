@@ -8,7 +8,7 @@
 // Spec: send-zc.md 2.3, 2.4, 2.9. man: io_uring_enter(2), io_uring_prep_poll_add(3).
 import { EAGAIN, EALREADY, ECANCELED, EINVAL, ENOENT, ENOMEM } from "../abi/errno";
 import {
-  IORING_CQE_F_MORE, IORING_OP_ACCEPT, IORING_OP_POLL_ADD, IORING_POLL_ADD_MULTI, IORING_POLL_UPDATE_EVENTS, IORING_POLL_UPDATE_USER_DATA,
+  IORING_CQE_F_MORE, IORING_OP_ACCEPT, IORING_OP_POLL_ADD, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_POLL_ADD_MULTI, IORING_POLL_UPDATE_EVENTS, IORING_POLL_UPDATE_USER_DATA,
   SQE_OFF_ADDR, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_POLL32_EVENTS,
 } from "../abi/uapi";
 import { TR_IO_URING_POLL_ARM, TR_IO_URING_POLL_WAKE, TRACE_RING } from "../abi/trace";
@@ -20,7 +20,7 @@ import { CANCEL_POLL, cancelFirst, cancelListAddFront, cancelListDel } from "./c
 import { OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
 import { completeDefer, deferFailed, reqPostCqe, taskComplete } from "./req";
 import { issueSqe, taskSubmit } from "./submit";
-import { reqTaskWorkAdd } from "./tw";
+import { reqTaskWorkAdd, reqTaskWorkAddLazy } from "./tw";
 import {
   IO_URING_F_MULTISHOT, IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_APOLL_MULTISHOT, REQ_F_CQE_SKIP, REQ_F_POLLED, Req, RingCtx, setFail, setRes,
 } from "./types";
@@ -107,7 +107,8 @@ function pollWake(entry: WaitEntry, mask: u32): void {
 
 function execute(req: Req, mask: u32): void {
   req.poll_mask = mask;
-  reqTaskWorkAdd(req, pollTaskFunc.index);
+  if (req.opcode == IORING_OP_SEND_ZC || req.opcode == IORING_OP_SENDMSG_ZC) reqTaskWorkAdd(req, pollTaskFunc.index);
+  else reqTaskWorkAddLazy(req, pollTaskFunc.index);
 }
 
 /** Cancels an armed poll. The request fails with ECANCELED from task work, even if it became ready meanwhile. */

@@ -22,13 +22,14 @@ import { FILE_RING, File, fdInstall, fileNew, fput } from "../fs/file";
 import { cancelAll } from "./cancel";
 import { cqEventsUser, overflowDiscard } from "./cq";
 import { drainTake } from "./drain";
+import { iowqInit } from "./iowq";
 import { destroyBufGroups } from "./kbuf_ops";
 import { deferFailed, freeReqCache, submitFlushCompletions } from "./req";
 import { allocRingMemory, freeRingMemory, writeParams } from "./ring_mem";
 import { unregisterBuffers } from "./rsrc_buffers";
 import { unregisterFiles } from "./rsrc_files";
 import { sqpollStart, sqpollStop } from "./sqpoll";
-import { runLocalWork } from "./tw";
+import { runAllLocalWork } from "./tw";
 import { RingCtx, ringWq } from "./types";
 
 /** Turns of the exit worker; each is 50 ms after the one before. */
@@ -103,6 +104,7 @@ function createRing(p: usize, params: u64, flags: u32, sq: u32, cq: u32): i32 {
     return err;
   }
   linkRing(ctx);
+  iowqInit(sq);
   const f = fileNew(FILE_RING, changetype<usize>(ctx), ringRelease.index, ringPoll.index, ringWq(ctx));
   if (!f) {
     ringPut(ctx);
@@ -125,7 +127,7 @@ export function ringPoll(f: File): u32 {
   let mask: u32 = 0;
   const tail = atomic.load<u32>(ctx.rings, RING_OFF_SQ_TAIL);
   if (tail - ctx.cached_sq_head < ctx.sq_entries) mask |= 0x104;
-  if (cqEventsUser(ctx) || ctx.overflow_first || (has(ctx.flags, IORING_SETUP_DEFER_TASKRUN) && ctx.work_count)) mask |= 0x41;
+  if (cqEventsUser(ctx) || ctx.overflow_first || (has(ctx.flags, IORING_SETUP_DEFER_TASKRUN) && (ctx.work_count | ctx.retry_count) != 0)) mask |= 0x41;
   return mask;
 }
 
@@ -164,7 +166,7 @@ function ringExitWork(p: usize): void {
   for (let req = drainTake(ctx); req; req = drainTake(ctx)) deferFailed(req, -ECANCELED);
   cancelAll(ctx);
   submitFlushCompletions(ctx);
-  while (ctx.work_count) runLocalWork(ctx, u32.MAX_VALUE);
+  runAllLocalWork(ctx);
   // What was armed or held back meanwhile needs another turn; notifications alone wait for the network.
   if (ctx.nr_req_allocated > ctx.nr_notifs && ++ctx.exit_turns < EXIT_TURNS_MAX) ringExitKick(ctx);
   ringPut(ctx);

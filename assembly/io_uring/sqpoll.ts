@@ -6,7 +6,7 @@ import { TRACE_CTX_SQPOLL } from "../abi/trace";
 import { S_TRACE_CTX, nowNs } from "../lib/state";
 import { Timer, timerArm, timerArmIn, timerFree, timerNew } from "../lib/timer";
 import { submitSqes } from "./submit";
-import { runLocalWork } from "./tw";
+import { runSqpollWork } from "./tw";
 import { RingCtx } from "./types";
 
 const TURN_NS: u64 = 5000;
@@ -52,14 +52,11 @@ function sqThread(p: usize): void {
     }
     worked = true;
   }
-  if (ctx.work_count) {
-    runLocalWork(ctx, 1);
-    worked = true;
-  }
+  if (runSqpollWork(ctx)) worked = true;
   store<u32>(S_TRACE_CTX, saved);
   if (!ctx.sq_timer) return;
   if (worked) ctx.sq_idle_at = nowNs() + ctx.sq_idle_ns;
-  if (ctx.work_count || pending(ctx)) {
+  if (ctx.work_count | ctx.retry_count || pending(ctx)) {
     timerArmIn(timer(ctx), TURN_NS);
   } else if (nowNs() >= ctx.sq_idle_at) {
     ctx.sq_idle_at = ASLEEP;

@@ -20,7 +20,7 @@ import { trace, traceOn } from "../lib/trace";
 import { FD_MAX, fdSlot } from "../kernel/task";
 import { File, fget } from "../fs/file";
 import { drainReq, initDrain } from "./drain";
-import { queueIowq } from "./iowq";
+import { iowqRace, queueIowq } from "./iowq";
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
 import { fixedFileNode } from "./filetable";
@@ -80,7 +80,9 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
     ctx.link_head = nil<Req>();
     queueFallback(head);
   }
+  iowqRace();
   submitFlushCompletions(ctx);
+  iowqRace();
   atomic.store<u32>(ctx.rings, ctx.cached_sq_head, RING_OFF_SQ_HEAD);
   if (err == -ENOTMODELLED) return err;
   return done ? (done as i32) : err == -EAGAIN ? err : 0;
@@ -93,6 +95,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
   if (traced) trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
   if (ctx.link_head || req.flags & (REQ_LINK_FLAGS | REQ_F_FORCE_ASYNC | REQ_F_FAIL)) {
     submitSlow(ctx, req);
+    iowqRace();
     return 0;
   }
   const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_COMPLETE_DEFER, traced);

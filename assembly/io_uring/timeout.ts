@@ -84,7 +84,12 @@ function whenIs(flags: u32, ns: u64): u64 {
   return fromClock(ns, flags & IORING_TIMEOUT_REALTIME ? CLOCK_REALTIME_START : CLOCK_MONOTONIC_START);
 }
 
-@inline function startTimer(req: Req): void { timerArm(changetype<Timer>(req.big0 as usize), whenIs(req.msg_flags, req.cmd_addr)); }
+/** Starts the clock. A time that has come already interrupts at once. */
+function startTimer(req: Req): void {
+  const at = whenIs(req.msg_flags, req.cmd_addr);
+  if (at > nowNs()) timerArm(changetype<Timer>(req.big0 as usize), at);
+  else timeoutExpired(changetype<usize>(req));
+}
 
 /** Cleanup of either kind: it may end before it was ever armed. */
 export function timeoutCleanup(req: Req): void {

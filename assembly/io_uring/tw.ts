@@ -3,8 +3,9 @@
 //   default, COOP_TASKRUN   when the task leaves the kernel, or while it sleeps in it: the task's list
 //   DEFER_TASKRUN           only inside io_uring_enter with GETEVENTS: the ring's own list
 //   SQPOLL                  by the SQ thread: the ring's own list
-// A run takes the whole list, executes the items in the order of arrival, and flushes the completions they produced at the
-// end; what they queued meanwhile is the next run's. That is where the observed CQE orders come from.
+// A run of the task's list takes it whole, executes the items in the order of arrival, and flushes the completions they
+// produced at the end; what they queued meanwhile is the next run's. A run of a ring's own list stops after some number of
+// items (at least 20), the rest keeps its place. That is where the observed CQE orders come from.
 //
 // Spec: send-zc.md 2.6, 6.2.
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS } from "../abi/uapi";
@@ -13,16 +14,31 @@ import { S_FPUT_COUNT, S_FPUT_MARK, S_TRACE_CTX } from "../lib/state";
 import { trace } from "../lib/trace";
 import { Task, current } from "../kernel/task";
 import { runFputs } from "../fs/file";
+import { iowqRace } from "./iowq";
 import { submitFlushCompletions } from "./req";
 import { ringExitKick, ringHold, ringPut } from "./ring";
 import { sqpollKick } from "./sqpoll";
-import { Req, ReqList, RingCtx, reqListAdd, workList } from "./types";
+import { REQ_LINK_FLAGS, Req, ReqList, RingCtx, reqListAdd, retryList, workList } from "./types";
 
 @inline function taskList(t: Task): ReqList { return changetype<ReqList>(changetype<usize>(t) + offsetof<Task>("tw_head")); }
 @inline function localWork(ctx: RingCtx): bool { return (ctx.flags & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SQPOLL)) != 0; }
 
 /** Queues `req` to run `fn` (table index of (req: Req) => void) in its task's context. */
 export function reqTaskWorkAdd(req: Req, fn: u32): void {
+  req.ctx.work_force = 1;
+  queueWork(req, fn);
+}
+
+/**
+ * The same, but it need not wake a task that waits on a DEFER_TASKRUN ring for several CQEs: only when there are as many
+ * items as CQEs missing. Not for members of a chain: how many CQEs follow is not known.
+ */
+export function reqTaskWorkAddLazy(req: Req, fn: u32): void {
+  if (req.flags & REQ_LINK_FLAGS) req.ctx.work_force = 1;
+  queueWork(req, fn);
+}
+
+function queueWork(req: Req, fn: u32): void {
   const ctx = req.ctx;
   req.tw_fn = fn;
   trace(TRACE_RING, TR_IO_URING_TASK_ADD, changetype<usize>(req), req.user_data, 0, 0);
@@ -78,15 +94,79 @@ export function runTaskWork(): void {
     if (!t.tw_head) runFputs(0);
   }
   t.tw_running = 0;
+  iowqRace();
 }
 
-/** Local work of a DEFER_TASKRUN or SQPOLL ring: batches until at least `min` items ran or none is left. Items run. */
-export function runLocalWork(ctx: RingCtx, min: u32): u32 {
+/** Items that a run of local work takes at most, if not more are waited for. */
+const LOCAL_WORK_MAX: u32 = 20;
+/** Items that the SQ thread takes at most before it looks for SQEs again. */
+const SQPOLL_WORK_MAX: u32 = 32;
+
+@inline function workPending(ctx: RingCtx): bool { return (ctx.work_count | ctx.retry_count) != 0; }
+
+/** Local work when `min` CQEs are wanted. */
+@inline export function runLocalWork(ctx: RingCtx, min: u32): void { if (workPending(ctx)) runLocal(ctx, min, max<u32>(LOCAL_WORK_MAX, min)); }
+
+/** Local work of a waiter that was woken: no more items than the `missing` CQEs. */
+@inline export function runLocalWorkWoken(ctx: RingCtx, missing: u32): void { if (workPending(ctx)) runLocal(ctx, missing, missing); }
+
+/** Local work of a ring that ends: all of it. */
+export function runAllLocalWork(ctx: RingCtx): void { while (workPending(ctx)) runLocal(ctx, u32.MAX_VALUE, u32.MAX_VALUE); }
+
+/** The SQ thread's share; true if there was any. */
+export function runSqpollWork(ctx: RingCtx): bool {
+  if (!workPending(ctx)) return false;
+  runLocal(ctx, 0, SQPOLL_WORK_MAX);
+  return true;
+}
+
+/** Is a waiter for `missing` more CQEs woken by what is queued? */
+@inline export function localWorkWakes(ctx: RingCtx, missing: u32): bool {
+  return ctx.retry_count != 0 || (ctx.work_count != 0 && (ctx.work_force != 0 || ctx.work_count >= missing));
+}
+
+/** Runs up to `most` items a round, and more rounds while more is queued and less than `min` was done. */
+function runLocal(ctx: RingCtx, min: u32, most: u32): void {
+  const saved = load<u32>(S_TRACE_CTX), flagged = (ctx.flags & IORING_SETUP_TASKRUN_FLAG) != 0;
+  store<u32>(S_TRACE_CTX, TRACE_CTX_TASK_WORK);
+  ringHold(ctx);
+  if (flagged) atomic.and<u32>(ctx.rings, ~IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS);
+  let total: u32 = 0;
+  for (;;) {
+    let n = runItems(retryList(ctx), most);
+    if (!ctx.retry_count) { // what is left of the list before goes first
+      ctx.retry0 = ctx.work0;
+      ctx.retry1 = ctx.work1;
+      ctx.retry_count = ctx.work_count;
+      ctx.work0 = 0;
+      ctx.work_count = 0;
+      ctx.work_force = 0;
+      n += runItems(retryList(ctx), most - n);
+    }
+    total += n;
+    if (workPending(ctx) && n < min && !ctx.retry_count) {
+      min -= n;
+      continue;
+    }
+    submitFlushCompletions(ctx);
+    if (!workPending(ctx) || n >= min) break;
+    min -= n;
+  }
+  if (flagged && workPending(ctx)) atomic.or<u32>(ctx.rings, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS);
+  trace(TRACE_RING, TR_IO_URING_TASK_WORK_RUN, changetype<usize>(ctx), 0, total, 0);
+  ringPut(ctx);
+  store<u32>(S_TRACE_CTX, saved);
+}
+
+/** Runs at most `most` items from the front of the leftovers. */
+function runItems(list: ReqList, most: u32): u32 {
   let n: u32 = 0;
-  while (ctx.work_count) {
-    ctx.work_count = 0;
-    n += runBatch(workList(ctx));
-    if (n >= min) break;
+  while (list.first && n < most) {
+    const req = list.first, ctx = req.ctx;
+    list.first = req.next;
+    ctx.retry_count--;
+    n++;
+    call_indirect<void>(req.tw_fn, req);
   }
   return n;
 }

@@ -44,6 +44,9 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   // task work of DEFER_TASKRUN and SQPOLL rings (ReqList)
   work0: u32; work1: u32;
   work_count: u32;
+  work_force: u32; // one of them wakes a waiter at once
+  retry0: u32; retry1: u32; // taken from there and not run yet (ReqList)
+  retry_count: u32;
   // CQ overflow: list of Overflow entries
   overflow_first: usize;
   overflow_last: usize;
@@ -93,6 +96,7 @@ if (offsetof<RingCtx>() > CTX_SIZE) ERROR("RingCtx does not fit its pool");
 
 @inline export function complList(ctx: RingCtx): ReqList { return changetype<ReqList>(changetype<usize>(ctx) + offsetof<RingCtx>("compl0")); }
 @inline export function workList(ctx: RingCtx): ReqList { return changetype<ReqList>(changetype<usize>(ctx) + offsetof<RingCtx>("work0")); }
+@inline export function retryList(ctx: RingCtx): ReqList { return changetype<ReqList>(changetype<usize>(ctx) + offsetof<RingCtx>("retry0")); }
 @inline export function deferList(ctx: RingCtx): ReqList { return changetype<ReqList>(changetype<usize>(ctx) + offsetof<RingCtx>("defer0")); }
 @inline export function ringWq(ctx: RingCtx): usize { return changetype<usize>(ctx) + offsetof<RingCtx>("wq_head"); }
 
