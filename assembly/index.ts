@@ -15,6 +15,7 @@ import { countReqs, ioUringSetup, ringExitPending } from "./io_uring/ring";
 import { runTaskWork } from "./io_uring/tw";
 import { sysReturn } from "./sys/call";
 
+export { sys_epoll_create1, sys_epoll_ctl, sys_epoll_pwait } from "./sys/epoll";
 export { sys_close, sys_dup, sys_eventfd2, sys_fcntl, sys_ftruncate, sys_lseek, sys_memfd, sys_pipe } from "./sys/file";
 export { sys_recvfrom, sys_recvmsg, sys_sendmsg, sys_sendto } from "./sys/message";
 export { sys_mmap, sys_mprotect, sys_munmap } from "./sys/mm";

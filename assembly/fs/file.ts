@@ -8,6 +8,7 @@ import { EBADF, EINVAL, EMFILE } from "../abi/errno";
 import { bugOn } from "../lib/bug";
 import { S_FPUT_COUNT, S_FPUT_LIST, cntDec, cntInc, nil } from "../lib/state";
 import { FD_MAX, Task, current, fdSlot } from "../kernel/task";
+import { epollFileGone } from "./epoll";
 import { IovIter } from "../mm/iov_iter";
 
 export const FILE_SOCKET: u32 = 1;
@@ -46,6 +47,7 @@ export const RW_APPEND: u32 = 4;
   wq: usize; // WaitQueue of the object, 0 = none
   mode: u32; // FMODE_*
   rw: u32; // table index of the transfer (fileRw), 0 = neither read nor written
+  ep_items: usize; // EpItem: the epolls that watch it
   next: File; // waiting for its release (fputLater)
 }
 if (offsetof<File>() > FILE_SIZE) ERROR("File does not fit its pool");
@@ -62,6 +64,7 @@ export function fileNew(kind: u32, priv: usize, release: u32, poll: u32, wq: usi
   f.wq = wq;
   f.mode = FMODE_READ | FMODE_WRITE;
   f.rw = 0;
+  f.ep_items = 0;
   cntInc(CNT_FILES_LIVE);
   return f;
 }
@@ -97,6 +100,7 @@ export function runFputs(keep: u32): void {
 }
 
 function fileRelease(f: File): void {
+  if (f.ep_items) epollFileGone(f);
   if (f.release) call_indirect<void>(f.release, f);
   cntDec(CNT_FILES_LIVE);
   poolFree(POOL_FILE, changetype<usize>(f));

@@ -6,7 +6,7 @@ import { EAGAIN, EFAULT, EFBIG, EINVAL, ENFILE, ENOMEM } from "../abi/errno";
 import { POOL_ASYNC, poolAlloc, poolFree } from "../lib/pool";
 import { chunkAlloc, putPage } from "../mm/page";
 import { IovIter, copyFromIter, copyToIter, iterAdvance } from "../mm/iov_iter";
-import { FILE_MEM, FILE_POS, FMODE_NOWAIT, FMODE_POS, FMODE_READ, FMODE_REG, FMODE_WRITE, File, O_APPEND, RW_APPEND, RW_NOWAIT, RW_WRITE, fileNew } from "./file";
+import { FILE_MEM, FILE_POS, FMODE_NOWAIT, FMODE_POS, FMODE_READ, FMODE_REG, FMODE_WRITE, File, RW_APPEND, RW_NOWAIT, RW_WRITE, fileNew } from "./file";
 
 @unmanaged @final export class MemFile {
   pad: u32;
@@ -84,7 +84,7 @@ export function nullRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
 /** File.rw. Writing takes a lock that a caller without patience does not wait for (RW_NOWAIT). */
 function memFileRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
   if (!(flags & RW_WRITE)) return memFileRead(memFileOf(f), it, pos);
-  return flags & RW_NOWAIT ? -EAGAIN : memFileWrite(f, it, flags & RW_APPEND || f.flags & O_APPEND ? memFileOf(f).size : pos);
+  return flags & RW_NOWAIT ? -EAGAIN : memFileWrite(f, it, flags & RW_APPEND ? memFileOf(f).size : pos);
 }
 
 /** Bytes, 0 at the end, -EFAULT. */

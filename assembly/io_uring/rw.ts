@@ -17,8 +17,9 @@ import { notModelled } from "../lib/not_modelled";
 import { accessOk, userReadable } from "../mm/vma";
 import { ITER_BVEC, IovIter, iterUbuf, kvecBase, kvecLen } from "../mm/iov_iter";
 import {
-  FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_NOWAIT, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
+  FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
 } from "../fs/file";
+import { memFileOf } from "../fs/memfile";
 import { RWF_HIPRI, RWF_NOWAIT, rwFlags } from "../fs/rwf";
 import { POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
 import { sendAlloc, sendCleanup, setupVec } from "./net";
@@ -177,11 +178,11 @@ export function rwIssue(req: Req, issueFlags: u32): i32 {
     req.done_io += ret; // a worker writes everything
     return sleepOrEnd(req);
   }
-  return rwDone(req, ret, want);
+  return rwDone(req, ret, want, flags);
 }
 
-function rwDone(req: Req, ret: i32, want: u32): i32 {
-  if (req.zc_flags & RWS_CUR_POS) fileSetPos(req.file, rwPos(req) + (ret as u64));
+function rwDone(req: Req, ret: i32, want: u32, flags: u32): i32 {
+  if (req.zc_flags & RWS_CUR_POS) fileSetPos(req.file, flags & RW_APPEND ? memFileOf(req.file).size : rwPos(req) + (ret as u64));
   if ((ret as u32) != want) setFail(req);
   setRes(req, ret + (req.done_io as i32), 0);
   return IOU_COMPLETE;

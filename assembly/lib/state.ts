@@ -90,7 +90,8 @@ export const SCRATCH_TIMESPEC: usize = 0x11300; // io_uring/timeout.ts
 export const SCRATCH_BUF_SEL: usize = 0x11320; // BufSel (io_uring/kbuf.ts), 16 bytes
 export const SCRATCH_BUF_REG: usize = 0x11340; // struct io_uring_buf_reg (io_uring/kbuf_ops.ts), 40 bytes
 export const SCRATCH_CANCEL: usize = 0x11380; // what is looked for (io_uring/cancel.ts), 32 bytes
-export const SCRATCH_COUNT: usize = 0x11370; // u64 of an eventfd (fs/eventfd.ts)
+export const SCRATCH_EPOLL: usize = 0x11370; // struct epoll_event (fs/epoll.ts), 12 bytes
+export const SCRATCH_COUNT: usize = 0x11310; // u64 of an eventfd (fs/eventfd.ts)
 export const SCRATCH_PARAMS: usize = 0x13b00; // struct io_uring_params (io_uring/ring.ts), 120 bytes
 export const SCRATCH_GETEVENTS: usize = 0x13b80; // struct io_uring_getevents_arg (io_uring/enter.ts)
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */

@@ -5,7 +5,7 @@ import { nowNs } from "../lib/state";
 import { copyToUser } from "../mm/vma";
 import { FD_MAX, current, fdSlot } from "../kernel/task";
 import {
-  FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fget, filePos, fileSetPos, fput,
+  FILE_EVENTFD, FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fget, filePos, fileSetPos, fput,
 } from "../fs/file";
 import { eventFdCreate } from "../fs/eventfd";
 import { memFileCreate, memFileOf, memFileTruncate } from "../fs/memfile";
@@ -24,6 +24,7 @@ const O_CLOEXEC: u32 = 0x80000;
 /** What F_SETFL can change and anything here looks at. */
 const SETFL_MASK: u32 = O_NONBLOCK | O_APPEND | O_DIRECT;
 const O_LARGEFILE: u32 = 0x8000;
+const O_TMPFILE: u32 = 0x410000;
 const SEC: u64 = 1000000000;
 
 export function sys_close(fd: i32): i32 {
@@ -82,7 +83,7 @@ function fcntl(f: File, cmd: u32, arg: u32): i32 {
     case F_SETFD:
       return 0;
     case F_GETFL:
-      return (f.flags & SETFL_MASK) | (f.kind == FILE_MEM ? O_RDWR | O_LARGEFILE : (f.mode & 3) == 3 ? O_RDWR : (f.mode & 3) - 1);
+      return (f.flags & SETFL_MASK) | (f.kind == FILE_MEM ? O_RDWR | O_LARGEFILE | (f.priv ? O_TMPFILE : 0) : (f.mode & 3) == 3 ? O_RDWR : (f.mode & 3) - 1);
     case F_SETFL:
       if (f.kind != FILE_PIPE && arg & O_DIRECT) return -EINVAL;
       f.flags = (f.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
@@ -143,6 +144,7 @@ export function sys_lseek(fd: i32, offset: u64, whence: u32): i32 {
   const f = fdFile(fd);
   if (!f) return sysReturn(-EBADF);
   if (whence > 4) return sysReturn(-EINVAL);
+  if (f.kind == FILE_EVENTFD) return sysReturn(0); // accepted, without effect
   return sysReturn(f.mode & FMODE_POS ? lseek(f, offset as i64, whence) : -ESPIPE);
 }
 

@@ -8,7 +8,7 @@ import { accessOk } from "../mm/vma";
 import { IovIter, iterUbuf } from "../mm/iov_iter";
 import { FOREVER } from "../kernel/sched";
 import {
-  FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, fdFile, fget, filePos, fileRw, fileSetPos, fput,
+  FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, fdFile, fget, filePos, fileRw, fileSetPos, fput,
 } from "../fs/file";
 import { memFileOf } from "../fs/memfile";
 import { rwFlags } from "../fs/rwf";
@@ -49,10 +49,9 @@ function fileFor(fd: i32, pos: u64, write: u32): i32 {
 function range(fd: i32, buf: u64, len: u64, pos: u64, write: u32): i32 {
   const f = fileFor(fd, pos, write);
   if (f < 0) return f;
-  if ((len as i64) < 0) return -EINVAL;
   if (!accessOk(buf, len)) return -EFAULT;
   iterUbuf(iter(), buf, len < (MAX_RW_COUNT as u64) ? (len as u32) : MAX_RW_COUNT);
-  return transfer(fd, changetype<File>(f as usize), pos, write);
+  return transfer(fd, changetype<File>(f as usize), pos, rwFlags(changetype<File>(f as usize), 0, write));
 }
 
 function vector(fd: i32, iov: u64, nr: u64, pos: u64, write: u32, rwf: u32): i32 {
@@ -78,7 +77,7 @@ function transfer(fd: i32, f: File, pos: u64, flags: u32): i32 {
     ret = sleepFor(fd, f, it, want, ret, flags);
   }
   if (pos == CUR_POS && ret > 0 && f.mode & FMODE_POS) {
-    fileSetPos(f, write && (flags & RW_APPEND || f.flags & O_APPEND) ? memFileOf(f).size : at + (ret as u64));
+    fileSetPos(f, flags & RW_APPEND ? memFileOf(f).size : at + (ret as u64));
   }
   return ret;
 }

@@ -60,6 +60,9 @@ export interface CoreExports {
   /** The offsets are pointers, 0 for none. */
   sys_splice(fdIn: number, offIn: bigint, fdOut: number, offOut: bigint, len: bigint, flags: number): number;
   sys_tee(fdIn: number, fdOut: number, len: bigint, flags: number): number;
+  sys_epoll_create1(flags: number): number;
+  sys_epoll_ctl(epfd: number, op: number, fd: number, event: bigint): number;
+  sys_epoll_pwait(epfd: number, events: bigint, max: number, timeoutMs: number, sigmask: bigint, size: bigint): number;
   sys_ftruncate(fd: number, size: bigint): number;
   sys_lseek(fd: number, offset: bigint, whence: number): number;
   sys_read(fd: number, buf: bigint, len: bigint): number;

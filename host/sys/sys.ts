@@ -80,6 +80,18 @@ export class Sys {
     return this.core.exports.sys_tee(fdIn, fdOut, BigInt(length), flags);
   }
 
+  epoll_create1(flags = 0): number {
+    return this.core.exports.sys_epoll_create1(flags);
+  }
+
+  epoll_ctl(epfd: number, op: number, fd: number, event: number): number {
+    return this.core.exports.sys_epoll_ctl(epfd, op, fd, BigInt(event));
+  }
+
+  epoll_wait(epfd: number, events: number, max: number, timeoutMs: number): number {
+    return this.core.exports.sys_epoll_pwait(epfd, BigInt(events), max, timeoutMs, 0n, 0n);
+  }
+
   ftruncate(fd: number, size: number): number {
     return this.core.exports.sys_ftruncate(fd, BigInt(size));
   }
