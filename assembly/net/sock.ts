@@ -26,7 +26,7 @@ import { UbufInfo } from "./ubuf_info";
   out_flags: u32; // receive: MSG_TRUNC, MSG_CTRUNC, MSG_ERRQUEUE
   out_controllen: u32;
   inq: u32; // receive: bytes left (IORING_CQE_F_SOCK_NONEMPTY)
-  pad: u32;
+  short: u32; // receive: a mark in the stream ends the call, whatever MSG_WAITALL says
 }
 export const MSGHDR_SIZE: usize = 48;
 if (offsetof<MsgHdr>() != MSGHDR_SIZE) ERROR("MsgHdr must be 48 bytes");
@@ -164,6 +164,8 @@ export const SHUTDOWN_SEND: u32 = 2;
   scaling_ratio: u32; // payload per 256 bytes of truesize
   backlog_len: u32; // truesize of the backlog
   isn: u32; irs: u32;
+  snd_up: u32; // end of the urgent data we sent
+  urg_data: u32; urg_seq: u32; // TCP_URG_* and the byte; where it is in the stream
   ts_recent: u32; syn_retries: u32; linear_timeouts: u32; user_timeout: u32;
   total_retrans: u32;
 }

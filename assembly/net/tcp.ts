@@ -7,7 +7,7 @@
 //   tcp_timer, tcp_timewait                          tcp_data      what data does
 import { EINVAL, ENOTCONN } from "../abi/errno";
 import {
-  POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM, SHUT_RDWR,
+  POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM, SHUT_RDWR,
 } from "../abi/socket";
 import { REF_READ } from "../abi/trace";
 import { S_HOOK_TCP_ERR, S_HOOK_TCP_RCV } from "../lib/state";
@@ -20,7 +20,7 @@ import {
 import {
   TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
 } from "./tcp_states";
-import { TCP_FIN_TIMEOUT, TH_FIN } from "./tcp_defs";
+import { TCP_FIN_TIMEOUT, TCP_URG_VALID, TH_FIN } from "./tcp_defs";
 import { stateIn, tcpDestroy, tcpSetState, tcpUnlock, tickAfter } from "./tcp_sock";
 import { streamIsWriteable } from "./tcp_mem";
 import { sendFin } from "./tcp_output";
@@ -30,6 +30,7 @@ import { tcpDoRcv } from "./tcp_input";
 import { tcpV4Err, tcpV4Rcv } from "./tcp_ipv4";
 import { tcpReleaseCb, tcpSendmsg } from "./tcp_send";
 import { tcpRecvmsg } from "./tcp_recv";
+import { urgInline } from "./tcp_urgent";
 
 export { tcpAccept, tcpConnect, tcpDisconnect, tcpListen } from "./tcp_conn";
 export { tcpV4Rcv } from "./tcp_ipv4";
@@ -60,10 +61,12 @@ function tcpPoll(sk: Sock): u32 {
   if (shutdown == (SHUTDOWN_RCV | SHUTDOWN_SEND) || state == TCP_CLOSE) mask |= POLLHUP;
   if (shutdown & SHUTDOWN_RCV) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
   if (state != TCP_SYN_SENT && state != TCP_SYN_RECV) {
-    const want: u32 = sk.rcvlowat ? sk.rcvlowat : 1;
+    let want: u32 = sk.rcvlowat ? sk.rcvlowat : 1;
+    if (sk.urg_data && sk.urg_seq == sk.copied_seq && !urgInline(sk)) want++; // a read would skip that byte
     if (receiveQueue(sk).first && sk.rcv_nxt - sk.copied_seq >= want) mask |= POLLIN | POLLRDNORM;
     if (shutdown & SHUTDOWN_SEND || streamIsWriteable(sk)) mask |= POLLOUT | POLLWRNORM;
     else sk.flags |= SOCK_F_NOSPACE; // the poller wants to hear of room
+    if (sk.urg_data & TCP_URG_VALID) mask |= POLLPRI;
   }
   if (sk.err || errorQueue(sk).first) mask |= POLLERR;
   return mask;

@@ -92,6 +92,7 @@ function updateWindow(sk: Sock, skb: SkBuff, ack: u32): u32 {
       syncMss(sk);
     }
   }
+  if (!after(sk.snd_up, ack)) sk.snd_up = ack;
   sk.snd_una = ack;
   return flag;
 }

@@ -112,6 +112,8 @@ function sendSyn(sk: Sock, flags: u32): i32 {
   if (!skb) return -ENOBUFS;
   sk.write_seq = skb.end_seq;
   sk.snd_una = sk.isn;
+  sk.snd_up = sk.isn;
+  sk.urg_data = 0;
   sk.snd_nxt = sk.write_seq;
   sk.snd_sml = sk.isn;
   sk.pushed_seq = sk.write_seq;
@@ -440,6 +442,8 @@ export function tcpDisconnect(sk: Sock): i32 {
   sk.shutdown = 0;
   sk.write_seq = 0;
   sk.snd_una = 0;
+  sk.snd_up = 0;
+  sk.urg_data = 0;
   sk.snd_nxt = 0;
   sk.rcv_nxt = 0;
   sk.copied_seq = 0;

@@ -102,6 +102,10 @@ export const TCP_SF_ACK_DEFERRED: u32 = 8; // an ACK waits for the end of the sy
 export const TCP_SF_IN_ACCEPT: u32 = 16; // on a listener's queue
 export const TCP_SF_DESTROYED: u32 = 32;
 export const TCP_SF_QUICKACK: u32 = 64; // TCP_QUICKACK was asked for
+// sk.urg_data, beside the byte itself
+export const TCP_URG_VALID: u32 = 0x100;
+export const TCP_URG_NOTYET: u32 = 0x200; // announced, still to come
+export const TCP_URG_READ: u32 = 0x400;
 export const TCP_SF_CWND_LIMITED: u32 = 128; // the congestion window was what held the sender back
 
 // SkBuff.sacked

@@ -8,7 +8,7 @@ import { SHUTDOWN_RCV, SHUTDOWN_SEND, SOCK_F_DEAD, Sock, oooQueue, receiveQueue,
 import {
   TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
 } from "./tcp_states";
-import { TCP_FIN_TIMEOUT, TH_ACK, TH_FIN, TH_PSH, TH_RST, TH_SYN, after, before } from "./tcp_defs";
+import { TCP_FIN_TIMEOUT, TH_ACK, TH_FIN, TCP_URG_NOTYET, TH_PSH, TH_RST, TH_SYN, TH_URG, after, before } from "./tcp_defs";
 import { TCPOPT_SAW_TS, segHas, segHeaderLen, segLen, segTsecr, segTsval, segWindow } from "./tcp_parse";
 import { stateIn, tcpDone, tcpNowMs, tcpReset, tcpSetState, tickAfter } from "./tcp_sock";
 import { rcvRttMeasureTs, receiveWindow } from "./tcp_window";
@@ -16,6 +16,7 @@ import { sendAck, sendReset, transmitSkb } from "./tcp_xmit";
 import { ACK_OK, dataSndCheck, noteSegment, tcpAck } from "./tcp_ack";
 import { ackSndCheck, dataQueue, enterQuickack } from "./tcp_data";
 import { synRecvAck, synSentRcv } from "./tcp_conn";
+import { tcpUrg } from "./tcp_urgent";
 import { tcpTimeWait } from "./tcp_timewait";
 
 @inline function drop(skb: SkBuff): void { kfreeSkb(skb, REF_DROPPED); }
@@ -97,7 +98,7 @@ export function tcpDoRcv(sk: Sock, skb: SkBuff): void {
   return (
     skb.seq == sk.rcv_nxt && (skb.tcp_flags & ~TH_PSH) == TH_ACK && segWindow(skb) << sk.snd_wscale == sk.snd_wnd &&
     sk.rcv_wnd != 0 && !oooQueue(sk).first && sk.rmem_alloc < sk.rcvbuf && segLen(skb) != 0 &&
-    (skb.truesize as i32) <= sk.fwd_alloc && !after(skb.ack_seq, sk.snd_nxt) && !before(skb.ack_seq, sk.snd_una)
+    !sk.urg_data && (skb.truesize as i32) <= sk.fwd_alloc && !after(skb.ack_seq, sk.snd_nxt) && !before(skb.ack_seq, sk.snd_una)
   );
 }
 
@@ -124,6 +125,7 @@ function rcvEstablished(sk: Sock, skb: SkBuff): void {
 /** The payload, if there is any, to the receive queue. */
 function deliver(sk: Sock, skb: SkBuff): void {
   if (segHas(skb, TCPOPT_SAW_TS)) rcvRttMeasureTs(sk, segTsecr(skb), tcpNowMs(), skb.end_seq - skb.seq);
+  if (skb.tcp_flags & TH_URG || sk.urg_data == TCP_URG_NOTYET) tcpUrg(sk, skb);
   skbPull(skb, segHeaderLen(skb));
   dataQueue(sk, skb);
 }

@@ -28,7 +28,7 @@ import {
 } from "./tcp_defs";
 import { clearXmitTimer, inFlight, resetXmitTimer, sendHead } from "./tcp_sock";
 import { memCharge, memSchedule, skbIsPure, sndbufExpand, streamIsWriteable, wmemFreeSkb } from "./tcp_mem";
-import { nondataSkb, transmitSkb } from "./tcp_xmit";
+import { nondataSkb, transmitSkb, urgMode } from "./tcp_xmit";
 
 @inline function min(a: u32, b: u32): u32 { return a < b ? a : b; }
 @inline function max(a: u32, b: u32): u32 { return a > b ? a : b; }
@@ -188,7 +188,7 @@ function growSkb(sk: Sock, skb: SkBuff, amount: u32): void {
   return partial && ((nonagle & TCP_NAGLE_CORK) != 0 || (!nonagle && sk.packets_out != 0 && smallInFlight(sk)));
 }
 @inline function nagleTest(sk: Sock, skb: SkBuff, mss: u32, nonagle: u32): bool {
-  return (nonagle & TCP_NAGLE_PUSH) != 0 || (skb.tcp_flags & TH_FIN) != 0 || !nagleHolds(sk, skb.len < mss, nonagle);
+  return (nonagle & TCP_NAGLE_PUSH) != 0 || urgMode(sk) || (skb.tcp_flags & TH_FIN) != 0 || !nagleHolds(sk, skb.len < mss, nonagle);
 }
 
 /** tcp_snd_wnd_test(): does at least the first segment fit the peer's window? */

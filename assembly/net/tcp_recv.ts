@@ -1,24 +1,25 @@
 // recvmsg() of TCP: copies from the receive queue and frees what is used up. Reading makes room, so it also decides when
 // the peer is told of a larger window (RFC 1122 4.2.3.3).
 import { EAGAIN, EFAULT, ENOTCONN } from "../abi/errno";
-import { MSG_PEEK, MSG_TRUNC } from "../abi/socket";
+import { MSG_OOB, MSG_PEEK, MSG_TRUNC } from "../abi/socket";
 import { REF_READ } from "../abi/trace";
 import { SkBuff, kfreeSkb } from "./skbuff";
 import { skbCopyToIter } from "./skb_iter";
 import { skbUnlink } from "./skb_queue";
 import { MsgHdr, SHUTDOWN_RCV, Sock, lockSock, receiveQueue, sockError } from "./sock";
 import { TCP_CLOSE, TCP_LISTEN } from "./tcp_states";
-import { ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, TCP_SF_DONE, TH_FIN } from "./tcp_defs";
+import { ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, TCP_SF_DONE, TH_FIN, after } from "./tcp_defs";
 import { ackScheduled, tcpUnlock } from "./tcp_sock";
 import { rcvSpaceAdjust, receiveWindow, windowFor } from "./tcp_window";
 import { sendAck } from "./tcp_xmit";
+import { recvUrg, urgInline } from "./tcp_urgent";
 import { tcpReleaseCb } from "./tcp_send";
 
 /** Bytes, 0 at the end of the stream, -EAGAIN instead of waiting, -errno. MSG_WAITALL is the caller's loop. */
 export function tcpRecvmsg(sk: Sock, msg: MsgHdr): i32 {
   if (sk.state == TCP_LISTEN) return -ENOTCONN;
   lockSock(sk);
-  const ret = recvmsgLocked(sk, msg);
+  const ret = msg.flags & MSG_OOB ? recvUrg(sk, msg) : recvmsgLocked(sk, msg);
   tcpUnlock(sk, tcpReleaseCb.index);
   msg.inq = sk.rcv_nxt - sk.copied_seq;
   // A FIN is not a byte, but it is something to read: the hint is never 0 once it has come.
@@ -31,8 +32,26 @@ function recvmsgLocked(sk: Sock, msg: MsgHdr): i32 {
   let left = msg.iter.count, copied: u32 = 0, seq = sk.copied_seq, fault = false, fin = false;
   let skb = q.first;
   while (left && skb && !fin) {
-    const next = skb.next, off = seq - skb.seq, room = skb.len - off;
-    const n = room < left ? room : left;
+    const next = skb.next;
+    let off = seq - skb.seq;
+    const room = skb.len - off;
+    let n = room < left ? room : left;
+    if (sk.urg_data) {
+      const toUrgent = sk.urg_seq - seq;
+      if (!toUrgent && copied) {
+        msg.short = 1;
+        break;
+      }
+      if (toUrgent < n) {
+        if (toUrgent) {
+          n = toUrgent; // a read ends in front of it
+        } else if (!urgInline(sk)) {
+          seq++;
+          off++;
+          n--;
+        }
+      }
+    }
     if (n) {
       const got = discard ? n : skbCopyToIter(skb, off, n, msg.iter);
       if (discard) msg.iter.count -= n;
@@ -41,9 +60,12 @@ function recvmsgLocked(sk: Sock, msg: MsgHdr): i32 {
       left -= got;
       fault = got != n;
     }
-    if (!peek) sk.copied_seq = seq;
+    if (!peek) {
+      sk.copied_seq = seq;
+      if (sk.urg_data && after(seq, sk.urg_seq)) sk.urg_data = 0;
+    }
     if (fault) break;
-    if (seq - skb.seq < skb.len) break;
+    if (seq - skb.seq < skb.len) continue; // up to the urgent byte, or all that was asked for
     fin = (skb.tcp_flags & TH_FIN) != 0;
     if (fin) seq++;
     if (!peek) {

@@ -17,7 +17,7 @@ import { skbUnlink } from "./skb_queue";
 import { MsgHdr, SHUTDOWN_SEND, SOCK_F_NOSPACE, SOCK_F_ZEROCOPY, Sock, lockSock, sockError, writeQueue } from "./sock";
 import { TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
 import { SKBFL_PURE_ZEROCOPY, UbufInfo } from "./ubuf_info";
-import { IovIter, copyFromIter } from "./iov_iter";
+import { IovIter, copyFromIter, iterRevert } from "./iov_iter";
 import { msgZerocopyMarkCopied, msgZerocopyPut, msgZerocopyPutAbort, msgZerocopyRealloc } from "./msg_zerocopy";
 import { skbSpliceFromIter, skbZerocopyIterStream } from "./zerocopy";
 import { TCPCB_EOR, TCP_NAGLE_CORK, TCP_NAGLE_PUSH, TCP_SF_ACK_DEFERRED, TCP_SKB_OVERHEAD, TH_ACK, TH_PSH, after } from "./tcp_defs";
@@ -228,7 +228,10 @@ function appendCopy(sk: Sock, skb: SkBuff, it: IovIter, want: u32): i32 {
   skbZcopyDowngradeManaged(skb);
   memSchedule(sk, n);
   const got = copyFromIter(to, n, it);
-  if (!got) return -EFAULT;
+  if (got != n) {
+    iterRevert(it, got);
+    return -EFAULT; // a stretch is taken whole or not at all
+  }
   pageFragTake(got, !merge);
   if (merge) {
     const last = sh.nr_frags - 1;
@@ -260,5 +263,6 @@ function push(sk: Sock, flags: u32, mss: u32, nonagle: u32, goal: u32): void {
   const skb = writeQueue(sk).last;
   if (!skb) return;
   if (!(flags & MSG_MORE) || forcedPush(sk)) markPush(sk, skb);
+  if (flags & MSG_OOB) sk.snd_up = sk.write_seq;
   pushPending(sk, mss, flags & MSG_MORE ? TCP_NAGLE_CORK : nonagle);
 }

@@ -21,7 +21,7 @@ import { IP_HLEN } from "./ip";
 import { ipQueueXmit, ipSendReply } from "./ip_output";
 import { thDport, thSport } from "./tcp_parse";
 import {
-  TCP_ATO_MIN, TCP_HLEN, TCP_SF_TSTAMP, TCP_SF_WSCALE, TCP_SKB_OVERHEAD, TCP_TSTAMP_ALIGNED, TH_ACK, TH_FIN, TH_PSH, TH_RST, TH_SYN, before, pcount,
+  TCP_ATO_MIN, TCP_HLEN, TCP_SF_TSTAMP, TCP_SF_WSCALE, TCP_SKB_OVERHEAD, TCP_TSTAMP_ALIGNED, TH_ACK, TH_FIN, TH_PSH, TH_RST, TH_SYN, TH_URG, after, before, pcount,
 } from "./tcp_defs";
 import { armDelack, clearDelack, inFlight, scheduleAck, tcpNowMs, tickAfter } from "./tcp_sock";
 import { tcpSetOwnerW } from "./tcp_mem";
@@ -165,11 +165,27 @@ function sendSegments(sk: Sock, skb: SkBuff, sent: u32, rcvNxt: u32): i32 {
     window = selectWindow(sk);
   }
   writeHeader(skb.th, sk.sport, sk.dport, skb.seq, flags & TH_ACK ? rcvNxt : 0, hlen, flags, window);
+  if (urgMode(sk)) writeUrgent(sk, skb);
   skb.ip_summed = CHECKSUM_PARTIAL;
   trace(TRACE_NET, TR_TCP_XMIT, changetype<usize>(skb), (skb.seq as u64) | ((skb.end_seq as u64) << 32), flags, sent);
   if (flags & TH_ACK) ackSent(sk, rcvNxt);
   if (len) dataSent(sk);
   return ipQueueXmit(sk, skb);
+}
+
+/** tcp_urg_mode(): urgent data is not acknowledged yet. */
+@inline export function urgMode(sk: Sock): bool { return sk.snd_una != sk.snd_up; }
+
+/** The urgent pointer counts from the segment's first byte to behind the urgent one (RFC 6093 3). */
+function writeUrgent(sk: Sock, skb: SkBuff): void {
+  if (!before(skb.seq, sk.snd_up)) return;
+  let distance = sk.snd_up - skb.seq;
+  if (distance > 0xffff) {
+    if (!after(skb.seq + 0xffff, sk.snd_nxt)) return;
+    distance = 0xffff;
+  }
+  put16(skb.th + 18, distance);
+  store<u8>(skb.th, load<u8>(skb.th, 13) | (TH_URG as u8), 13);
 }
 
 /** tcp_event_ack_sent(): every segment carries the ACK that was owed. */

@@ -80,8 +80,10 @@ function sendSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr, ret: i32, want: u32)
 export function recvWait(fd: i32, f: File, msg: MsgHdr): i32 {
   if (f.flags & O_NONBLOCK) msg.flags |= MSG_DONTWAIT;
   const sk = changetype<Sock>(f.priv), want = msg.iter.count;
+  msg.short = 0;
   const ret = sockRecvmsg(sk, msg);
   if (msg.flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) return ret;
+  if (msg.short) return ret;
   const target = recvTarget(sk, msg, want);
   return ret == -EAGAIN || (ret > 0 && (ret as u32) < target) ? recvSleep(fd, f, sk, msg, ret, target) : ret;
 }
@@ -114,7 +116,7 @@ function recvSleep(fd: i32, f: File, sk: Sock, msg: MsgHdr, ret: i32, target: u3
     ret = sockRecvmsg(sk, msg);
     if (ret > 0) {
       done += ret;
-      if (done < target) continue;
+      if (done < target && !msg.short) continue;
       ret = done as i32;
       break;
     }
