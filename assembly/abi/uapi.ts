@@ -236,6 +236,13 @@ export const IORING_ASYNC_CANCEL_ANY: u32 = 0x4;
 export const IORING_ASYNC_CANCEL_FD_FIXED: u32 = 0x8;
 export const IORING_ASYNC_CANCEL_USERDATA: u32 = 0x10;
 export const IORING_ASYNC_CANCEL_OP: u32 = 0x20;
+// struct io_uring_sync_cancel_reg (64 bytes)
+export const SYNC_CANCEL_OFF_ADDR: u32 = 0; // u64
+export const SYNC_CANCEL_OFF_FD: u32 = 8;
+export const SYNC_CANCEL_OFF_FLAGS: u32 = 12;
+export const SYNC_CANCEL_OFF_TIMEOUT: u32 = 16; // s64 sec, s64 nsec; both -1: none
+export const SYNC_CANCEL_OFF_OPCODE: u32 = 32; // u8
+export const SYNC_CANCEL_SIZE: u32 = 64;
 export const IORING_POLL_ADD_MULTI: u32 = 0x1;
 export const IORING_POLL_UPDATE_EVENTS: u32 = 0x2;
 export const IORING_POLL_UPDATE_USER_DATA: u32 = 0x4;

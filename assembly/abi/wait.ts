@@ -7,7 +7,10 @@ export const WAIT_REQS: u32 = 16; // requests of the ring still in flight
 export const WAIT_NOTIFS: u32 = 20; // notifications of the ring still held by the network
 export const WAIT_EVENTS: u32 = 24; // events still pending when it gave up (0 = nothing can ever happen)
 export const WAIT_DEFERRED: u32 = 28; // requests held back by IOSQE_IO_DRAIN
-export const WAIT_SIZE: u32 = 32;
+export const WAIT_HELD_DATA: u32 = 32; // u64 user_data of the first of those
+export const WAIT_OWN_NOTIF: u32 = 40; // 1: one of those has a notification of its own, which keeps the drain from ever ending
+export const WAIT_OWN_DATA: u32 = 48; // u64 user_data of that one
+export const WAIT_SIZE: u32 = 56;
 
 export const WAIT_RING: u32 = 1; // io_uring_enter with min_complete
 export const WAIT_RECV: u32 = 2;

@@ -4,6 +4,8 @@
 // A notification is an allocated io_kiocb. So a drained request waits for the notifications of earlier sends; and a
 // zero-copy request that is itself held back can never be released, because its own notification keeps the two counts
 // apart. Linux 6.16 and later hang there for ever (spec: send-zc.md 2.8); so does this.
+import { WAIT_REPORT_BASE } from "../abi/layout";
+import { WAIT_HELD_DATA, WAIT_OWN_DATA, WAIT_OWN_NOTIF } from "../abi/wait";
 import { TR_IO_URING_DEFER, TRACE_RING } from "../abi/trace";
 import { nil } from "../lib/state";
 import { trace } from "../lib/trace";
@@ -48,6 +50,22 @@ export function queueDeferred(ctx: RingCtx): void {
     ctx.nr_drained -= linkedNr(req);
     taskQueue(req);
     first = false;
+  }
+}
+
+/** Says in the wait report who is held back, and whether a notification of theirs is what they wait for. */
+export function drainReport(ctx: RingCtx): void {
+  const r: usize = WAIT_REPORT_BASE, first = deferList(ctx).first;
+  store<u32>(r, 0, WAIT_OWN_NOTIF);
+  if (!first) return;
+  store<u64>(r, first.user_data, WAIT_HELD_DATA);
+  for (let head = first; head; head = head.next) {
+    for (let req = head; req; req = req.link) {
+      if (!req.notif) continue;
+      store<u32>(r, 1, WAIT_OWN_NOTIF);
+      store<u64>(r, req.user_data, WAIT_OWN_DATA);
+      return;
+    }
   }
 }
 

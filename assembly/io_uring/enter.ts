@@ -20,6 +20,7 @@ import { copyFromUser } from "../mm/vma";
 import { current } from "../kernel/task";
 import { CLOCK_MONOTONIC_START, FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, fromClock, sleepStep } from "../kernel/sched";
 import { FILE_RING, fdFile } from "../fs/file";
+import { drainReport } from "./drain";
 import { cqEventsUser, overflowFlush } from "./cq";
 import { sqpollKick, sqpollNotice } from "./sqpoll";
 import { submitSqes } from "./submit";
@@ -133,5 +134,6 @@ function waitForEver(ctx: RingCtx, fd: i32, min: u32): i32 {
   store<u32>(r + WAIT_NOTIFS, ctx.nr_notifs);
   store<u32>(r + WAIT_EVENTS, timersPending());
   store<u32>(r + WAIT_DEFERRED, ctx.nr_drained);
+  drainReport(ctx);
   return -EWAITFOREVER;
 }

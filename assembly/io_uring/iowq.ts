@@ -9,13 +9,14 @@
 // A worker's request is counted (REQ_F_REFCOUNT): one reference is the worker's, one the completion's. The CQE is posted by
 // the worker itself, except on rings whose CQ only the submitter may touch (DEFER_TASKRUN), and when the CQ is full: there
 // by task work. Cleanup and freeing are always the submitter's.  Spec: send-zc.md 2.3, 2.6.
-import { EAGAIN, EBADF, ECANCELED } from "../abi/errno";
+import { EAGAIN, EBADF, ECANCELED, EFAULT, EINVAL } from "../abi/errno";
 import { IORING_OP_POLL_ADD, IORING_OP_SPLICE, IORING_OP_TEE, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
-import { S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
+import { SCRATCH_COUNT, S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace, traceOn } from "../lib/trace";
+import { copyFromUser, copyToUser } from "../mm/vma";
 import { FILE_MEM, filePoll } from "../fs/file";
 import { WaitEntry, waitAdd, waitEntryFree, waitEntryNew } from "../kernel/wait";
 import { POLLERR_MASK, POLLHUP_MASK, POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
@@ -62,11 +63,19 @@ export function iowqInit(sqEntries: u32): void {
   store<u32>(S_IOWQ_MAX, UNBOUNDED_PER_TASK, 4);
 }
 
-/** Changes the limits; 0 leaves one as it is. The limits before are left at `old` (two u32). */
-export function iowqMaxWorkers(bounded: u32, unbounded: u32, old: usize): void {
-  store<u64>(old, load<u64>(S_IOWQ_MAX));
+/**
+ * IORING_REGISTER_IOWQ_MAX_WORKERS: two u32 at `arg`, bounded and unbounded; 0 leaves a limit as it is. Both are replaced by
+ * the limits before. EFAULT; EINVAL: above INT_MAX.
+ */
+export function iowqMaxWorkers(arg: u64): i32 {
+  const p = SCRATCH_COUNT;
+  if (copyFromUser(p, arg, 8)) return -EFAULT;
+  const bounded = load<u32>(p), unbounded = load<u32>(p, 4);
+  if ((bounded | unbounded) >> 31) return -EINVAL;
+  store<u64>(p, load<u64>(S_IOWQ_MAX));
   if (bounded) store<u32>(S_IOWQ_MAX, min<u32>(bounded, UNBOUNDED_PER_TASK));
   if (unbounded) store<u32>(S_IOWQ_MAX, min<u32>(unbounded, UNBOUNDED_PER_TASK), 4);
+  return copyToUser(arg, p, 8);
 }
 
 /** May it wait for ever? Not regular files; a file that is not looked up yet counts as any other. */

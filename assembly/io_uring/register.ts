@@ -4,7 +4,7 @@ import { EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP, EEXIST } from "../abi/errno"
 import {
   IORING_OP_LAST, IORING_REGISTER_BUFFERS2, IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_FILES2, IORING_REGISTER_FILES_UPDATE,
   IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILE_ALLOC_RANGE,
-  IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PBUF_RING, IORING_REGISTER_PBUF_STATUS, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
+  IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PBUF_RING, IORING_REGISTER_IOWQ_MAX_WORKERS, IORING_REGISTER_PBUF_STATUS, IORING_REGISTER_SYNC_CANCEL, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
@@ -12,10 +12,12 @@ import { notModelled } from "../lib/not_modelled";
 import { PROT_WRITE, userSpan } from "../mm/vma";
 import { current } from "../kernel/task";
 import { FILE_RING, fdFile } from "../fs/file";
+import { iowqMaxWorkers } from "./iowq";
 import { pbufStatus, registerPbufRing, unregisterPbufRing } from "./kbuf_ops";
 import { registerRsrc, updateFilesOld, updateRsrc } from "./rsrc";
 import { registerBuffers, unregisterBuffers } from "./rsrc_buffers";
 import { registerFileAllocRange, registerFiles, unregisterFiles } from "./rsrc_files";
+import { syncCancel } from "./sync_cancel";
 import { RingCtx } from "./types";
 
 export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
@@ -41,6 +43,8 @@ export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
     case IORING_REGISTER_PBUF_RING: return !arg || nr != 1 ? -EINVAL : registerPbufRing(ctx, arg);
     case IORING_UNREGISTER_PBUF_RING: return !arg || nr != 1 ? -EINVAL : unregisterPbufRing(ctx, arg);
     case IORING_REGISTER_PBUF_STATUS: return !arg || nr != 1 ? -EINVAL : pbufStatus(ctx, arg);
+    case IORING_REGISTER_SYNC_CANCEL: return !arg || nr != 1 ? -EINVAL : syncCancel(ctx, arg);
+    case IORING_REGISTER_IOWQ_MAX_WORKERS: return !arg || nr != 2 ? -EINVAL : iowqMaxWorkers(arg);
     default:
       return notModelled(NOT_MODELLED_REGISTER | opcode);
   }

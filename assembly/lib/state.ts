@@ -92,6 +92,7 @@ export const SCRATCH_BUF_REG: usize = 0x11340; // struct io_uring_buf_reg (io_ur
 export const SCRATCH_CANCEL: usize = 0x11380; // what is looked for (io_uring/cancel.ts), 32 bytes
 export const SCRATCH_EPOLL: usize = 0x11370; // struct epoll_event (fs/epoll.ts), 12 bytes
 export const SCRATCH_COUNT: usize = 0x11310; // u64 of an eventfd (fs/eventfd.ts)
+export const SCRATCH_SYNC_CANCEL: usize = 0x113a0; // struct io_uring_sync_cancel_reg (io_uring/sync_cancel.ts), 64 bytes
 export const SCRATCH_PARAMS: usize = 0x13b00; // struct io_uring_params (io_uring/ring.ts), 120 bytes
 export const SCRATCH_GETEVENTS: usize = 0x13b80; // struct io_uring_getevents_arg (io_uring/enter.ts)
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */

@@ -38,6 +38,10 @@ export interface WaitReport {
   notifs: number;
   events: number;
   deferred: number;
+  /** user_data of the first request that IO_DRAIN holds back. */
+  held: bigint;
+  /** user_data of a held request whose own notification keeps the drain from ending. */
+  ownNotif: bigint | undefined;
 }
 
 /** What the last call that returned -EWAITFOREVER waited for. */
@@ -54,6 +58,8 @@ export function readWaitReport(machine: Machine): WaitReport {
     notifs: field(wait.WAIT_NOTIFS),
     events: field(wait.WAIT_EVENTS),
     deferred: field(wait.WAIT_DEFERRED),
+    held: view.getBigUint64(at + wait.WAIT_HELD_DATA, true),
+    ownNotif: field(wait.WAIT_OWN_NOTIF) ? view.getBigUint64(at + wait.WAIT_OWN_DATA, true) : undefined,
   };
 }
 
@@ -83,6 +89,16 @@ export function describeWait(syscall: string, report: WaitReport, fdName: string
     `${plural(report.notifs, "notification")} still held by the network`,
   ];
   if (report.deferred > 0) outstanding.push(`${plural(report.deferred, "request")} held back by IO_DRAIN`);
+  const drain = report.deferred > 0 ? describeDrain(report) : "";
   const wants = `${plural(report.wanted, "CQE")} wanted, ${report.have} there`;
-  return `${syscall} on ${fdName} would wait for ever: ${wants}; ${outstanding.join(", ")}. ${never}`;
+  return `${syscall} on ${fdName} would wait for ever: ${wants}; ${outstanding.join(", ")}. ${drain}${never}`;
+}
+
+/** Who is held back, and by what. */
+function describeDrain({ held, ownNotif, notifs }: WaitReport): string {
+  if (ownNotif !== undefined) {
+    return `The drained request ud=${held} waits for the notification of ud=${ownNotif}, which is held back itself: a deadlock of Linux 6.16 and later. `;
+  }
+  const what = notifs > 0 ? `${plural(notifs, "notification")} and every request before it` : "every request before it";
+  return `The drained request ud=${held} waits for ${what}. `;
 }

@@ -60,6 +60,22 @@ test("a poke into a buffer that was taken away says so", async () => {
   }
 });
 
+test("a zero-copy send behind a drain is reported as the deadlock that it is", async () => {
+  const { outcome } = await run([
+    "setup 8 0",
+    "pair A B tcp lo",
+    "buf b 9",
+    "sqe nop ud=5 flags=IO_DRAIN",
+    "sqe send_zc fd=A buf=b ud=7",
+    "enter 2 3 1",
+  ]);
+  assert.equal(outcome.kind, "waits");
+  assert.match(
+    outcome.kind === "waits" ? outcome.report : "",
+    /waits for the notification of ud=7, which is held back itself/,
+  );
+});
+
 const PROGRAM = [
   "setup 8 0",
   "pair A B tcp veth",
