@@ -16,10 +16,10 @@ import { runTaskWork } from "./io_uring/tw";
 import { sysReturn } from "./sys/call";
 
 export { sys_epoll_create1, sys_epoll_ctl, sys_epoll_pwait } from "./sys/epoll";
-export { sys_close, sys_dup, sys_eventfd2, sys_fcntl, sys_ftruncate, sys_lseek, sys_memfd, sys_pipe } from "./sys/file";
-export { sys_recvfrom, sys_recvmsg, sys_sendmsg, sys_sendto } from "./sys/message";
+export { sys_close, sys_dup, sys_dup2, sys_dup3, sys_eventfd2, sys_fcntl, sys_ftruncate, sys_ioctl, sys_lseek, sys_memfd, sys_pipe } from "./sys/file";
+export { sys_recvfrom, sys_recvmmsg, sys_recvmsg, sys_sendmmsg, sys_sendmsg, sys_sendto } from "./sys/message";
 export { sys_mmap, sys_mprotect, sys_munmap } from "./sys/mm";
-export { sys_nanosleep, sys_poll } from "./sys/poll";
+export { sys_nanosleep, sys_poll, sys_ppoll } from "./sys/poll";
 export {
   sys_accept4, sys_bind, sys_connect, sys_getpeername, sys_getsockname, sys_getsockopt, sys_listen, sys_setsockopt, sys_shutdown, sys_socket,
   sys_socketpair,

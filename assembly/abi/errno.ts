@@ -16,6 +16,7 @@ export const ENODEV: i32 = 19;
 export const EINVAL: i32 = 22;
 export const ENFILE: i32 = 23;
 export const EMFILE: i32 = 24;
+export const ENOTTY: i32 = 25;
 export const EFBIG: i32 = 27;
 export const ESPIPE: i32 = 29;
 export const EPIPE: i32 = 32;

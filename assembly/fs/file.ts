@@ -7,7 +7,7 @@ import { BUG_REF_UNDERFLOW } from "../abi/bug";
 import { EBADF, EINVAL, EMFILE } from "../abi/errno";
 import { bugOn } from "../lib/bug";
 import { S_FPUT_COUNT, S_FPUT_LIST, cntDec, cntInc, nil } from "../lib/state";
-import { FD_MAX, Task, current, fdSlot } from "../kernel/task";
+import { FD_MAX, Task, current, fdSetCloexec, fdSlot } from "../kernel/task";
 import { epollFileGone } from "./epoll";
 import { IovIter } from "../mm/iov_iter";
 
@@ -112,14 +112,21 @@ function fileRelease(f: File): void {
 }
 
 /** Installs `f` (its reference moves to the table) at the lowest free descriptor; fd or -EMFILE. */
-export function fdInstall(t: Task, f: File): i32 {
-  for (let fd = t.fd_hint; fd < FD_MAX; fd++) {
-    if (load<u32>(fdSlot(t, fd))) continue;
-    store<u32>(fdSlot(t, fd), changetype<usize>(f) as u32);
-    t.fd_hint = fd + 1;
-    return fd;
-  }
-  return -EMFILE;
+export function fdInstall(t: Task, f: File, cloexec: bool = false): i32 {
+  const fd = fdFree(t);
+  if (fd < 0) return fd;
+  store<u32>(fdSlot(t, fd), changetype<usize>(f) as u32);
+  fdSetCloexec(t, fd, cloexec);
+  t.fd_hint = (fd as u32) + 1;
+  return fd;
+}
+
+/** Installs `f` at `fd`, which it takes from what is there; that file's reference is the caller's (nil: it was free). */
+export function fdReplace(t: Task, fd: u32, f: File, cloexec: bool): File {
+  const slot = fdSlot(t, fd), old = changetype<File>(load<u32>(slot) as usize);
+  store<u32>(slot, changetype<usize>(f) as u32);
+  fdSetCloexec(t, fd, cloexec);
+  return old;
 }
 
 /** The descriptor that fdInstall() would give out next, or -EMFILE. */

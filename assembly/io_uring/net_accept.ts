@@ -71,5 +71,5 @@ function acceptOne(req: Req, issueFlags: u32): i32 {
   }
   if (got < 0) return got;
   const f = changetype<File>(got as usize);
-  return fixed ? fixedFdInstall(req.ctx, f, req.cmd_len) : fdInstall(req.task, f);
+  return fixed ? fixedFdInstall(req.ctx, f, req.cmd_len) : fdInstall(req.task, f, (req.msg_flags & SOCK_CLOEXEC) != 0);
 }

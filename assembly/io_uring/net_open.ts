@@ -42,7 +42,7 @@ export function socketIssue(req: Req): i32 {
     sockRelease(changetype<Sock>(got as usize));
     return done(req, -ENFILE);
   }
-  return done(req, fixed ? fixedFdInstall(req.ctx, f, req.cmd_len) : fdInstall(req.task, f));
+  return done(req, fixed ? fixedFdInstall(req.ctx, f, req.cmd_len) : fdInstall(req.task, f, (type & SOCK_CLOEXEC) != 0));
 }
 
 export function bindPrep(req: Req, sqe: usize): i32 {

@@ -12,6 +12,7 @@ import {
 import { S_OPDEF } from "../lib/state";
 import { acceptIssue, acceptPrep } from "./net_accept";
 import { asyncCancel, asyncCancelPrep } from "./cancel";
+import { uringCmdIssue, uringCmdPrep } from "./cmd_net";
 import { closeIssue, closePrep, nop, nopPrep, shutdownIssue, shutdownPrep } from "./misc";
 import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPrep } from "./net";
 import { connectIssue, connectPrep } from "./net_connect";
@@ -63,7 +64,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_TIMEOUT_REMOVE:
     case IORING_OP_LINK_TIMEOUT:
     case IORING_OP_ASYNC_CANCEL: return OP_MODELLED;
-    case IORING_OP_URING_CMD: return OP_IOPOLL | OP_BUFFER_SELECT;
+    case IORING_OP_URING_CMD: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPOLL | OP_BUFFER_SELECT;
     case IORING_OP_ACCEPT: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLIN;
     case IORING_OP_CONNECT: return OP_MODELLED | OP_NEEDS_FILE | OP_POLLOUT;
     case IORING_OP_BIND:
@@ -93,6 +94,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_TIMEOUT_REMOVE: return timeoutRemovePrep(req, sqe);
     case IORING_OP_ASYNC_CANCEL: return asyncCancelPrep(req, sqe);
     case IORING_OP_POLL_ADD: return pollAddPrep(req, sqe);
+    case IORING_OP_URING_CMD: return uringCmdPrep(req, sqe);
     case IORING_OP_ACCEPT: return acceptPrep(req, sqe);
     case IORING_OP_CONNECT: return connectPrep(req, sqe);
     case IORING_OP_SOCKET: return socketPrep(req, sqe);
@@ -123,6 +125,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_TIMEOUT_REMOVE: return timeoutRemove(req);
     case IORING_OP_ASYNC_CANCEL: return asyncCancel(req);
     case IORING_OP_POLL_ADD: return pollAddIssue(req);
+    case IORING_OP_URING_CMD: return uringCmdIssue(req);
     case IORING_OP_ACCEPT: return acceptIssue(req, issueFlags);
     case IORING_OP_CONNECT: return connectIssue(req, issueFlags);
     case IORING_OP_SOCKET: return socketIssue(req);

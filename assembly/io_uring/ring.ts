@@ -111,7 +111,7 @@ function createRing(p: usize, params: u64, flags: u32, sq: u32, cq: u32): i32 {
     return -ENFILE;
   }
   ctx.file = f;
-  const fd = fdInstall(t, f);
+  const fd = fdInstall(t, f, true);
   if (fd < 0) {
     fput(f);
     return fd;

@@ -31,16 +31,17 @@ export function filesUpdateIssue(req: Req): i32 {
     : updateFiles(req.ctx, offset, req.cmd_addr, nr, 0));
 }
 
-/** Nothing but the fixed file and a flag that is without effect here (no exec) may be set. */
+/** Nothing but the fixed file and a flag may be set. */
 export function fixedFdInstallPrep(req: Req, sqe: usize): i32 {
   if (load<u64>(sqe, SQE_OFF_OFF) || load<u64>(sqe, SQE_OFF_ADDR) || load<u32>(sqe, SQE_OFF_LEN) || load<u16>(sqe, SQE_OFF_BUF_INDEX)
     || load<u32>(sqe, SQE_OFF_FILE_INDEX) || load<u64>(sqe, SQE_OFF_ADDR3)) return -EINVAL;
   if (!(req.flags & REQ_F_FIXED_FILE)) return -EBADF;
-  return load<u32>(sqe, SQE_OFF_MSG_FLAGS) & ~IORING_FIXED_FD_NO_CLOEXEC ? -EINVAL : 0;
+  req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS);
+  return req.msg_flags & ~IORING_FIXED_FD_NO_CLOEXEC ? -EINVAL : 0;
 }
 
 export function fixedFdInstallIssue(req: Req): i32 {
-  const fd = fdInstall(req.task, fget(req.file));
+  const fd = fdInstall(req.task, fget(req.file), !(req.msg_flags & IORING_FIXED_FD_NO_CLOEXEC));
   if (fd < 0) fputLater(req.file);
   return complete(req, fd);
 }

@@ -28,7 +28,8 @@ const UIDS_MAX: u32 = 64;
 }
 const FDS: usize = 64; // u32 file pointer per descriptor
 if (offsetof<Task>() > 64) ERROR("Task header overlaps its descriptor table");
-if (TASK_SIZE < 64 + FD_MAX * 4) ERROR("Task does not hold its descriptor table");
+const CLOEXEC: usize = FDS + (FD_MAX as usize) * 4; // a bit per descriptor
+if (TASK_SIZE < 64 + FD_MAX * 4 + FD_MAX / 8) ERROR("Task does not hold its descriptor table");
 
 @inline export function current(): Task { return changetype<Task>(load<u32>(S_CURRENT) as usize); }
 
@@ -49,6 +50,14 @@ export function nofileLimit(): u32 {
   return set ? set - 1 : NOFILE_DEFAULT;
 }
 export function setNofileLimit(nr: u32): void { store<u32>(S_RLIM_NOFILE, nr < u32.MAX_VALUE ? nr + 1 : nr); }
+
+// Close-on-exec is without effect here, but it can be asked for.
+@inline function cloexecByte(t: Task, fd: u32): usize { return changetype<usize>(t) + CLOEXEC + ((fd >> 3) as usize); }
+export function fdCloexec(t: Task, fd: u32): bool { return (load<u8>(cloexecByte(t, fd)) & (1 << (fd & 7))) != 0; }
+export function fdSetCloexec(t: Task, fd: u32, on: bool): void {
+  const at = cloexecByte(t, fd), bit: u32 = 1 << (fd & 7), old = load<u8>(at) as u32;
+  store<u8>(at, (on ? old | bit : old & ~bit) as u8);
+}
 
 /** Locked pages of the task's user (shared by all tasks of that uid). */
 @inline function acctSlot(uid: u32): usize { return S_USER_ACCT + ((uid % UIDS_MAX) << 2); }

@@ -212,7 +212,7 @@ export function sockGetsockopt(sk: Sock, level: i32, name: i32, uval: u64, ulen:
   if (copyFromUser(SCRATCH_WORDS, ulen, 4)) return -EFAULT;
   const len = load<i32>(SCRATCH_WORDS);
   if (len < 0) return -EINVAL;
-  const size = name == SO_MEMINFO ? memInfo(sk) : name == SO_LINGER ? getLinger(sk) : getValue(sk, name);
+  const size = sockGetValue(sk, name);
   return size < 0 ? size : sockoptOut(uval, ulen, len, size as u32);
 }
 
@@ -224,7 +224,11 @@ export function sockoptOut(uval: u64, ulen: u64, len: i32, size: u32): i32 {
   return copyToUser(ulen, SCRATCH_WORDS, 4);
 }
 
-/** Leaves the value at SCRATCH_WORDS: its size or -ENOPROTOOPT. */
+/** An option of SOL_SOCKET, left at SCRATCH_WORDS: its size, or -ENOPROTOOPT. */
+export function sockGetValue(sk: Sock, name: i32): i32 {
+  return name == SO_MEMINFO ? memInfo(sk) : name == SO_LINGER ? getLinger(sk) : getValue(sk, name);
+}
+
 function getValue(sk: Sock, name: i32): i32 {
   let val: u32 = 0;
   const bit = rememberedBit(name);

@@ -13,7 +13,7 @@ const EPOLL_CLOEXEC: u32 = 0x80000;
 const MSEC: u64 = 1000000;
 const SIGSET_SIZE: u64 = 8;
 
-export function sys_epoll_create1(flags: u32): i32 { return sysReturn(flags & ~EPOLL_CLOEXEC ? -EINVAL : installNew(epollCreate())); }
+export function sys_epoll_create1(flags: u32): i32 { return sysReturn(flags & ~EPOLL_CLOEXEC ? -EINVAL : installNew(epollCreate(), flags != 0)); }
 
 export function sys_epoll_ctl(epfd: i32, op: u32, fd: i32, event: u64): i32 {
   store<u64>(SCRATCH_EPOLL, 0);

@@ -1,26 +1,26 @@
-// The system calls of descriptors: close(2), dup(2), fcntl(2), pipe2(2), memfd_create(2), ftruncate(2), lseek(2).
-import { F_DUPFD, F_GETFL, F_SETFL, IPPROTO_TCP, AF_INET, O_RDWR } from "../abi/socket";
-import { EBADF, EFAULT, EINVAL, EMFILE, ENXIO, ESPIPE } from "../abi/errno";
-import { nowNs } from "../lib/state";
-import { copyToUser } from "../mm/vma";
-import { FD_MAX, current, fdSlot } from "../kernel/task";
+// The system calls of descriptors: close(2), dup(2), fcntl(2), ioctl(2), pipe2(2), memfd_create(2), ftruncate(2), lseek(2).
 import {
-  FILE_EVENTFD, FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fget, filePos, fileSetPos, fput,
+  AF_INET, FD_CLOEXEC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, IPPROTO_TCP, O_CLOEXEC,
+  O_RDWR,
+} from "../abi/socket";
+import { EBADF, EFAULT, EINVAL, EMFILE, ENOTTY, ENXIO, ESPIPE } from "../abi/errno";
+import { nowNs } from "../lib/state";
+import { copyFromUser, copyToUser } from "../mm/vma";
+import { FD_MAX, current, fdCloexec, fdSetCloexec, fdSlot } from "../kernel/task";
+import {
+  FILE_EVENTFD, FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fdReplace, fget, filePos, fileSetPos, fput,
 } from "../fs/file";
 import { eventFdCreate } from "../fs/eventfd";
 import { memFileCreate, memFileOf, memFileTruncate } from "../fs/memfile";
-import { O_DIRECT, pipeCreate, pipeOf, pipeResize, pipeSize } from "../fs/pipe";
+import { O_DIRECT, pipeBytes, pipeCreate, pipeOf, pipeResize, pipeSize } from "../fs/pipe";
 import { SCRATCH_WORDS } from "../net/scratch";
+import { sockIoctl } from "../net/sock_ioctl";
 import { SOCK_F_LINGER, Sock, sockHold, sockPut } from "../net/sock";
 import { TCP_CLOSING, TCP_FIN_WAIT1, TCP_LAST_ACK } from "../net/tcp_states";
 import { deadlineAfter, sleepMore, sysReturn } from "./call";
 
-const F_GETFD: u32 = 1;
-const F_SETFD: u32 = 2;
-const F_DUPFD_CLOEXEC: u32 = 1030;
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
-const O_CLOEXEC: u32 = 0x80000;
 /** What F_SETFL can change and anything here looks at. */
 const SETFL_MASK: u32 = O_NONBLOCK | O_APPEND | O_DIRECT;
 const O_LARGEFILE: u32 = 0x8000;
@@ -50,37 +50,87 @@ function closeLinger(fd: i32, f: File): i32 {
 
 export function sys_dup(fd: i32): i32 {
   const f = fdFile(fd);
-  return sysReturn(f ? dupFrom(f, 0) : -EBADF);
+  return sysReturn(f ? dupFrom(f, 0, false) : -EBADF);
 }
 
 /** A second descriptor for `f`, not below `min`. */
-function dupFrom(f: File, min: u32): i32 {
+function dupFrom(f: File, min: u32, cloexec: bool): i32 {
   const t = current();
-  if (!min) {
-    const fd = fdInstall(t, fget(f));
-    if (fd < 0) fput(f);
-    return fd;
+  if (min) {
+    while (min < FD_MAX && load<u32>(fdSlot(t, min))) min++;
+    if (min == FD_MAX) return -EMFILE;
+    fdReplace(t, min, fget(f), cloexec);
+    return min;
   }
-  for (let fd = min; fd < FD_MAX; fd++) {
-    if (load<u32>(fdSlot(t, fd))) continue;
-    store<u32>(fdSlot(t, fd), changetype<usize>(fget(f)) as u32);
-    return fd;
-  }
-  return -EMFILE;
+  const fd = fdInstall(t, fget(f), cloexec);
+  if (fd < 0) fput(f);
+  return fd;
+}
+
+/** dup2(2): the same descriptor twice is none of dup3(2)'s errors. */
+export function sys_dup2(fd: i32, to: i32): i32 {
+  if (fd == to) return sysReturn(fdFile(fd) ? to : -EBADF);
+  return sysReturn(dupTo(fd, to, false));
+}
+
+export function sys_dup3(fd: i32, to: i32, flags: u32): i32 {
+  if (flags & ~O_CLOEXEC || fd == to) return sysReturn(-EINVAL);
+  return sysReturn(dupTo(fd, to, flags != 0));
+}
+
+function dupTo(fd: i32, to: i32, cloexec: bool): i32 {
+  const f = fdFile(fd);
+  if (!f || (to as u32) >= FD_MAX) return -EBADF;
+  const old = fdReplace(current(), to as u32, fget(f), cloexec);
+  if (old) fput(old);
+  return to;
 }
 
 export function sys_fcntl(fd: i32, cmd: u32, arg: u32): i32 {
   const f = fdFile(fd);
-  return sysReturn(f ? fcntl(f, cmd, arg) : -EBADF);
+  return sysReturn(f ? fcntl(fd, f, cmd, arg) : -EBADF);
 }
 
-function fcntl(f: File, cmd: u32, arg: u32): i32 {
+/** ioctl(2): what all files have, and how much there is to read. */
+export function sys_ioctl(fd: i32, cmd: u32, arg: u64): i32 {
+  const f = fdFile(fd);
+  return sysReturn(f ? ioctl(fd, f, cmd, arg) : -EBADF);
+}
+
+function ioctl(fd: i32, f: File, cmd: u32, arg: u64): i32 {
+  if (cmd == FIOCLEX || cmd == FIONCLEX) {
+    fdSetCloexec(current(), fd, cmd == FIOCLEX);
+    return 0;
+  }
+  if (cmd == FIONBIO) {
+    if (copyFromUser(SCRATCH_WORDS, arg, 4)) return -EFAULT;
+    f.flags = load<u32>(SCRATCH_WORDS) ? f.flags | O_NONBLOCK : f.flags & ~O_NONBLOCK;
+    return 0;
+  }
+  let n: i32 = 0;
+  if (f.kind == FILE_SOCKET) {
+    n = sockIoctl(changetype<Sock>(f.priv), cmd);
+    if (n < 0) return n;
+  } else if (cmd == FIONREAD && f.kind == FILE_PIPE) {
+    n = pipeBytes(pipeOf(f)) as i32;
+  } else if (cmd == FIONREAD && f.kind == FILE_MEM) {
+    n = (memFileOf(f).size as i32) - (filePos(f) as i32);
+  } else {
+    return -ENOTTY;
+  }
+  store<i32>(SCRATCH_WORDS, n);
+  return copyToUser(arg, SCRATCH_WORDS, 4);
+}
+
+function fcntl(fd: i32, f: File, cmd: u32, arg: u32): i32 {
   switch (cmd) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-      return arg >= FD_MAX ? -EINVAL : dupFrom(f, arg);
-    case F_GETFD: // close-on-exec has no meaning without exec
+      return arg >= FD_MAX ? -EINVAL : dupFrom(f, arg, cmd == F_DUPFD_CLOEXEC);
+    case F_GETFD:
+      return fdCloexec(current(), fd) ? FD_CLOEXEC : 0;
     case F_SETFD:
+      fdSetCloexec(current(), fd, (arg & FD_CLOEXEC) != 0);
       return 0;
     case F_GETFL:
       return (f.flags & SETFL_MASK) | (f.kind == FILE_MEM ? O_RDWR | O_LARGEFILE | (f.priv ? O_TMPFILE : 0) : (f.mode & 3) == 3 ? O_RDWR : (f.mode & 3) - 1);
@@ -103,7 +153,8 @@ function pipe(fds: usize, flags: u32): i32 {
   const err = pipeCreate(SCRATCH_WORDS, flags);
   if (err) return err;
   const r = changetype<File>(load<u32>(SCRATCH_WORDS) as usize), w = changetype<File>(load<u32>(SCRATCH_WORDS, 4) as usize), t = current();
-  const rfd = fdInstall(t, r), wfd = rfd < 0 ? rfd : fdInstall(t, w);
+  const cloexec = (flags & O_CLOEXEC) != 0;
+  const rfd = fdInstall(t, r, cloexec), wfd = rfd < 0 ? rfd : fdInstall(t, w, cloexec);
   if (wfd < 0) {
     if (rfd < 0) fput(r);
     else fdClose(t, rfd);
@@ -119,12 +170,12 @@ function pipe(fds: usize, flags: u32): i32 {
 }
 
 export function sys_memfd(size: u32): i32 { return sysReturn(installNew(memFileCreate(size))); }
-export function sys_eventfd2(initial: u32, flags: u32): i32 { return sysReturn(installNew(eventFdCreate(initial, flags))); }
+export function sys_eventfd2(initial: u32, flags: u32): i32 { return sysReturn(installNew(eventFdCreate(initial, flags), (flags & O_CLOEXEC) != 0)); }
 
 /** A descriptor for a file that was just made (its address, or -errno). */
-export function installNew(made: i32): i32 {
+export function installNew(made: i32, cloexec: bool = false): i32 {
   if (made < 0) return made;
-  const f = changetype<File>(made as usize), fd = fdInstall(current(), f);
+  const f = changetype<File>(made as usize), fd = fdInstall(current(), f, cloexec);
   if (fd < 0) fput(f);
   return fd;
 }

@@ -1,25 +1,56 @@
-// poll(2) and nanosleep(2): waiting for several files, and for nothing.
+// poll(2), ppoll(2) and nanosleep(2): waiting for several files, and for nothing.
 import { POLLERR, POLLFD_OFF_EVENTS, POLLFD_OFF_FD, POLLFD_OFF_REVENTS, POLLFD_SIZE, POLLHUP, POLLNVAL } from "../abi/socket";
 import { EFAULT, EINVAL, EWAITFOREVER } from "../abi/errno";
 import { WAIT_POLL } from "../abi/wait";
 import { nowNs } from "../lib/state";
-import { userReadable, userWritable } from "../mm/vma";
+import { copyFromUser, copyToUser, userReadable, userWritable } from "../mm/vma";
 import { FOREVER } from "../kernel/sched";
 import { FD_MAX } from "../kernel/task";
 import { fdFile, filePoll } from "../fs/file";
+import { SCRATCH_WORDS } from "../net/scratch";
 import { sleepMore, sysReturn, waitForever } from "./call";
 
 const MSEC: u64 = 1000000;
+const SEC: u64 = 1000000000;
 
-export function sys_poll(fds: usize, n: u32, timeoutMs: i32): i32 { return sysReturn(poll(fds, n, timeoutMs)); }
+export function sys_poll(fds: usize, n: u32, timeoutMs: i32): i32 {
+  return sysReturn(poll(fds, n, timeoutMs < 0 ? FOREVER : nowNs() + (timeoutMs as u64) * MSEC));
+}
 
-function poll(fds: usize, n: u32, timeoutMs: i32): i32 {
+/** ppoll(2); the signal mask means nothing here but its size is checked. The time that is left is written back. */
+export function sys_ppoll(fds: usize, n: u32, uts: u64, sigmask: u64, sigsetsize: u64): i32 {
+  return sysReturn(ppoll(fds, n, uts, sigmask, sigsetsize));
+}
+
+function ppoll(fds: usize, n: u32, uts: u64, sigmask: u64, sigsetsize: u64): i32 {
+  let deadline = FOREVER;
+  if (uts) {
+    if (copyFromUser(SCRATCH_WORDS, uts, 16)) return -EFAULT;
+    const sec = load<i64>(SCRATCH_WORDS), nsec = load<u64>(SCRATCH_WORDS, 8);
+    if (sec < 0 || nsec >= SEC) return -EINVAL;
+    deadline = nowNs() + (sec < 4000000000 ? (sec as u64) * SEC + nsec : 4000000000 * SEC);
+  }
+  if (sigmask) {
+    if (sigsetsize != 8) return -EINVAL;
+    if (userReadable(sigmask, 8)) return -EFAULT;
+  }
+  const ret = poll(fds, n, deadline);
+  if (uts) {
+    const left = deadline > nowNs() ? deadline - nowNs() : 0;
+    store<u64>(SCRATCH_WORDS, left / SEC);
+    store<u64>(SCRATCH_WORDS, left % SEC, 8);
+    copyToUser(uts, SCRATCH_WORDS, 16); // what cannot be written is not
+  }
+  return ret;
+}
+
+function poll(fds: usize, n: u32, deadline: u64): i32 {
   if (n > FD_MAX) return -EINVAL;
   const size = n * POLLFD_SIZE;
   if (size && userReadable(fds as u64, size)) return -EFAULT;
-  const started = nowNs(), deadline = timeoutMs < 0 ? FOREVER : started + (timeoutMs as u64) * MSEC;
+  const started = nowNs();
   let ready = pollOnce(fds, n), slept: i32 = 0;
-  while (!ready && !slept && timeoutMs) {
+  while (!ready && !slept && deadline > started) {
     slept = sleepMore(deadline, started);
     if (slept == -EWAITFOREVER) return waitForever(WAIT_POLL, n ? load<i32>(fds, POLLFD_OFF_FD) : -1, 1, 0);
     ready = pollOnce(fds, n);

@@ -1,6 +1,6 @@
 // The system calls of sockets, except sending and receiving (sys/message.ts). man: socket(2), socketpair(2), bind(2),
 // listen(2), connect(2), accept(2), getsockname(2), setsockopt(2), shutdown(2).
-import { AF_INET, AF_UNIX, SOCK_TYPE_MASK } from "../abi/socket";
+import { AF_INET, AF_UNIX, SOCK_CLOEXEC, SOCK_TYPE_MASK } from "../abi/socket";
 import { EAGAIN, EALREADY, EBADF, EFAULT, EINPROGRESS, EINVAL, ENFILE, ENOTSOCK, EWAITFOREVER } from "../abi/errno";
 import { WAIT_ACCEPT, WAIT_CONNECT } from "../abi/wait";
 import { nil, nowNs } from "../lib/state";
@@ -33,7 +33,7 @@ function installSock(sk: Sock, flags: u32): i32 {
     sockRelease(sk);
     return -ENFILE;
   }
-  const fd = fdInstall(current(), f);
+  const fd = fdInstall(current(), f, (flags & SOCK_CLOEXEC) != 0);
   if (fd < 0) fput(f);
   return fd;
 }
@@ -130,7 +130,7 @@ function accept4(fd: i32, addr: usize, lenp: usize, flags: u32): i32 {
   if (f.kind != FILE_SOCKET) return -ENOTSOCK;
   let got = acceptFile(sockOf(f), addr as u64, lenp as u64, flags);
   if (got == -EAGAIN && !(f.flags & O_NONBLOCK)) got = acceptSleep(fd, f, addr, lenp, flags);
-  return got < 0 ? got : fdInstall(current(), changetype<File>(got as usize));
+  return got < 0 ? got : fdInstall(current(), changetype<File>(got as usize), (flags & SOCK_CLOEXEC) != 0);
 }
 
 function acceptSleep(fd: i32, f: File, addr: usize, lenp: usize, flags: u32): i32 {

@@ -52,6 +52,9 @@ export interface CoreExports {
   // Files and sockets ------------------------------------------------------------------------------------------------
   sys_close(fd: number): number;
   sys_dup(fd: number): number;
+  sys_dup2(fd: number, to: number): number;
+  sys_dup3(fd: number, to: number, flags: number): number;
+  sys_ioctl(fd: number, cmd: number, arg: bigint): number;
   sys_fcntl(fd: number, cmd: number, arg: number): number;
   sys_pipe(fds: number, flags: number): number;
   /** An unnamed in-memory file of `size` bytes. */
@@ -88,9 +91,12 @@ export interface CoreExports {
   sys_recvfrom(fd: number, buf: number, len: number, flags: number, addr: number, lenp: number): number;
   sys_sendmsg(fd: number, msg: number, flags: number): number;
   sys_recvmsg(fd: number, msg: number, flags: number): number;
+  sys_sendmmsg(fd: number, vec: bigint, vlen: number, flags: number): number;
+  sys_recvmmsg(fd: number, vec: bigint, vlen: number, flags: number, timeout: bigint): number;
   sys_shutdown(fd: number, how: number): number;
   /** poll(2): pollfd array at `fds`; timeout in ms, -1 for none. */
   sys_poll(fds: number, n: number, timeoutMs: number): number;
+  sys_ppoll(fds: number, n: number, timeout: bigint, sigmask: bigint, sigsetsize: bigint): number;
 
   // Task -------------------------------------------------------------------------------------------------------------
   sys_setrlimit(resource: number, soft: number, hard: number): number;
