@@ -32,6 +32,8 @@ import { sqpollStart, sqpollStop } from "./sqpoll";
 import { runAllLocalWork } from "./tw";
 import { RingCtx, ringWq } from "./types";
 
+/** Until the exit worker has its first turn: behind what the closer does next, and behind the io-wq workers. */
+const EXIT_FIRST_NS: u64 = 100000;
 /** Turns of the exit worker; each is 50 ms after the one before. */
 const EXIT_TURNS_MAX: u32 = 64;
 const EXIT_TURN_NS: u64 = 50000000;
@@ -157,7 +159,7 @@ function ringRelease(f: File): void {
 export function ringExitKick(ctx: RingCtx): void {
   if (!ctx.exit_timer) ctx.exit_timer = changetype<usize>(timerNew(ringExitWork.index, changetype<usize>(ctx)));
   const t = changetype<Timer>(ctx.exit_timer);
-  if (!timerArmed(t)) timerArmIn(t, ctx.exit_turns ? EXIT_TURN_NS : 1000);
+  if (!timerArmed(t)) timerArmIn(t, ctx.exit_turns ? EXIT_TURN_NS : EXIT_FIRST_NS);
 }
 
 function ringExitWork(p: usize): void {

@@ -58,7 +58,7 @@ export function restingCounts(machine: Machine): Count[] {
 }
 
 /**
- * Closes every descriptor, lets the network come to rest (an hour of virtual time), and says what is left: "2 skbs" and the
+ * Closes every descriptor, unmaps all memory, lets the network come to rest (an hour of virtual time), and says what is left: "2 skbs" and the
  * like, nothing when all is well. `before` is what restingCounts() gave after boot. The machine is of no use afterwards.
  */
 export function findLeaks(machine: Machine, before: readonly Count[]): string[] {
@@ -67,6 +67,7 @@ export function findLeaks(machine: Machine, before: readonly Count[]): string[] 
   // which would have to read the bytes keeps both for ever. So it is on Linux too (6.18), and no leak of ours.
   for (let fd = STANDARD_FDS; fd < FDS_MAX; fd++) sys.io_uring_register(fd, IORING_UNREGISTER_FILES, 0, 0);
   for (let fd = STANDARD_FDS; fd < FDS_MAX; fd++) sys.close(fd);
+  sys.munmap(layout.USER_BASE, layout.USER_END - layout.USER_BASE); // a mapping of a ring holds it, too
   exports.run_events(REST_NS);
   const left = restingCounts(machine).flatMap(({ name, count }, index) => {
     const more = count - before[index].count;

@@ -67,7 +67,8 @@ function merge(draft: Draft, words: string[]): string[] {
 
 function destination(draft: Draft, sock: Sock): string {
   if (!draft.dice.once(sock.kind === "udp" ? 8 : 40)) return "";
-  const target = sock.kind === "udp" && sock.peer !== undefined ? `127.0.0.1:@${sock.peer}` : "127.0.0.1:9";
+  const target =
+    sock.kind === "udp" && draft.peerOf(sock)?.closed === false ? `127.0.0.1:@${sock.peer}` : "127.0.0.1:9";
   return `dest=${draft.dice.pick([target, target, "127.0.0.1:9", "10.99.0.1:5"])}`;
 }
 
