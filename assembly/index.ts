@@ -25,6 +25,7 @@ export {
   sys_socketpair,
 } from "./sys/socket";
 export { sys_preadv2, sys_pread64, sys_pwrite64, sys_pwritev2, sys_read, sys_readv, sys_write, sys_writev } from "./sys/rw";
+export { sys_futex } from "./sys/futex";
 export { sys_splice, sys_tee } from "./sys/splice";
 export { sys_setns, sys_setrlimit, sys_setuid } from "./sys/task";
 

@@ -12,9 +12,10 @@ import { SCRATCH_CANCEL } from "../lib/state";
 import { trace } from "../lib/trace";
 import { FD_MAX, Task, fdSlot } from "../kernel/task";
 import { File, fget } from "../fs/file";
-import { CANCEL_IOWQ, CANCEL_POLL, CANCEL_RUNNING, CANCEL_TIMEOUT, cancelFirst } from "./cancel_list";
+import { CANCEL_FUTEX, CANCEL_IOWQ, CANCEL_POLL, CANCEL_RUNNING, CANCEL_TIMEOUT, cancelFirst } from "./cancel_list";
 import { iowqCancel, iowqInterrupt } from "./iowq";
 import { pollCancel } from "./poll";
+import { futexCancel } from "./futex";
 import { fixedFile } from "./filetable";
 import { timeoutCancel } from "./timeout";
 import {
@@ -80,7 +81,7 @@ export function cancelFile(ctx: RingCtx, task: Task, fd: u32, fixed: bool): File
   return fd < FD_MAX ? changetype<File>(load<u32>(fdSlot(task, fd)) as usize) : changetype<File>(0);
 }
 
-/** Cancels the first match, or with ALL or ANY every one: 0, how many, -ENOENT, -EALREADY (a worker runs it). */
+/** Cancels the first match, or with ALL or ANY every one: 0 (1 for a futex), how many, -ENOENT, -EALREADY (a worker runs it). */
 export function cancel(ctx: RingCtx, w: Wanted): i32 {
   const all = (w.flags & ALL) != 0;
   let n: i32 = 0;
@@ -97,10 +98,12 @@ export function cancel(ctx: RingCtx, w: Wanted): i32 {
   return ret == -ENOENT ? n : n + 1;
 }
 
-/** One round: io-wq, polls, timeouts. 0 or -ENOENT. */
+/** One round: io-wq, polls, futexes, timeouts. 0, a number (futexes), or -ENOENT. */
 function tryCancel(ctx: RingCtx, w: Wanted): i32 {
   if (cancelIowq(ctx, w) == 0) return 0;
   if (cancelPoll(ctx, w)) return 0;
+  const futexes = cancelFutex(ctx, w);
+  if (futexes) return futexes;
   if (w.flags & IORING_ASYNC_CANCEL_FD) return -ENOENT;
   for (let req = cancelFirst(ctx, CANCEL_TIMEOUT); req; req = req.cancel_next) {
     if (!matches(req, w)) continue;
@@ -179,6 +182,21 @@ function cancelPoll(ctx: RingCtx, w: Wanted): bool {
   if (!found) return false;
   pollCancel(taken(found));
   return true;
+}
+
+/** Requests that wait on futexes, with ALL every match: how many. Unlike the others it says the number. */
+function cancelFutex(ctx: RingCtx, w: Wanted): i32 {
+  let n: i32 = 0, req = cancelFirst(ctx, CANCEL_FUTEX);
+  while (req) {
+    const next = req.cancel_next;
+    if (matches(req, w)) {
+      futexCancel(taken(req));
+      n++;
+      if (!(w.flags & IORING_ASYNC_CANCEL_ALL)) break;
+    }
+    req = next;
+  }
+  return n;
 }
 
 /** Everything that can be cancelled is (ring exit). */

@@ -8,7 +8,8 @@ export const CANCEL_TIMEOUT: u32 = 2; // completion-count timeouts by count, the
 export const CANCEL_IOWQ: u32 = 3; // waiting for a worker
 export const CANCEL_LTIMEOUT: u32 = 4;
 export const CANCEL_RUNNING: u32 = 5; // a worker is in it, perhaps asleep
-const NR_LISTS: usize = 5;
+export const CANCEL_FUTEX: u32 = 6; // waits on a futex, the latest first
+const NR_LISTS: usize = 6;
 
 if (offsetof<RingCtx>("cancel_end") - offsetof<RingCtx>("cancel_lists") < NR_LISTS * 8) ERROR("no room for the cancel lists");
 

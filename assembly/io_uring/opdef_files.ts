@@ -1,10 +1,11 @@
-// The rows of the opcode table (opdef.ts) that work on files of any kind: transfers, splicing, epoll.
+// The rows of the opcode table (opdef.ts) that work on files of any kind: transfers, splicing, epoll, futexes.
 import { EOPNOTSUPP } from "../abi/errno";
 import {
-  IORING_OP_EPOLL_CTL, IORING_OP_EPOLL_WAIT, IORING_OP_READ, IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_READ_MULTISHOT, IORING_OP_SPLICE, IORING_OP_TEE,
+  IORING_OP_EPOLL_CTL, IORING_OP_EPOLL_WAIT, IORING_OP_FUTEX_WAIT, IORING_OP_FUTEX_WAITV, IORING_OP_FUTEX_WAKE, IORING_OP_READ, IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_READ_MULTISHOT, IORING_OP_SPLICE, IORING_OP_TEE,
   IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_WRITEV_FIXED, IORING_OP_WRITE_FIXED,
 } from "../abi/uapi";
 import { epollCtlIssue, epollCtlPrep, epollWaitIssue, epollWaitPrep } from "./epoll";
+import { futexCleanup, futexPrep, futexWaitIssue, futexWaitvIssue, futexWaitvPrep, futexWakeIssue } from "./futex";
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, OP_POLLIN, OP_POLLOUT } from "./opdef";
 import { rwCleanup, rwFail, rwIssue, rwPrep } from "./rw";
 import { spliceIssue, splicePrep, teeIssue, teePrep } from "./splice";
@@ -24,6 +25,9 @@ export function fileOpProperties(opcode: u32): u32 {
     case IORING_OP_READ_MULTISHOT: return OP_IOPRIO | OP_BUFFER_SELECT;
     case IORING_OP_SPLICE:
     case IORING_OP_TEE: return OP_MODELLED | OP_NEEDS_FILE;
+    case IORING_OP_FUTEX_WAIT:
+    case IORING_OP_FUTEX_WAKE:
+    case IORING_OP_FUTEX_WAITV:
     case IORING_OP_EPOLL_CTL: return OP_MODELLED;
     case IORING_OP_EPOLL_WAIT: return OP_MODELLED | OP_NEEDS_FILE | OP_POLLIN;
     default: return 0;
@@ -42,6 +46,9 @@ export function fileOpPrep(req: Req, sqe: usize): i32 {
     case IORING_OP_WRITEV_FIXED: return rwPrep(req, sqe);
     case IORING_OP_SPLICE: return splicePrep(req, sqe);
     case IORING_OP_TEE: return teePrep(req, sqe);
+    case IORING_OP_FUTEX_WAIT:
+    case IORING_OP_FUTEX_WAKE: return futexPrep(req, sqe);
+    case IORING_OP_FUTEX_WAITV: return futexWaitvPrep(req, sqe);
     case IORING_OP_EPOLL_CTL: return epollCtlPrep(req, sqe);
     case IORING_OP_EPOLL_WAIT: return epollWaitPrep(req, sqe);
     default: return -EOPNOTSUPP;
@@ -60,6 +67,9 @@ export function fileOpIssue(req: Req, issueFlags: u32): i32 {
     case IORING_OP_WRITEV_FIXED: return rwIssue(req, issueFlags);
     case IORING_OP_SPLICE: return spliceIssue(req, issueFlags);
     case IORING_OP_TEE: return teeIssue(req, issueFlags);
+    case IORING_OP_FUTEX_WAIT: return futexWaitIssue(req);
+    case IORING_OP_FUTEX_WAKE: return futexWakeIssue(req);
+    case IORING_OP_FUTEX_WAITV: return futexWaitvIssue(req);
     case IORING_OP_EPOLL_CTL: return epollCtlIssue(req);
     case IORING_OP_EPOLL_WAIT: return epollWaitIssue(req);
     default: return -EOPNOTSUPP;
@@ -85,5 +95,6 @@ export function fileOpCleanup(req: Req): void {
     case IORING_OP_WRITEV:
     case IORING_OP_READV_FIXED:
     case IORING_OP_WRITEV_FIXED: rwCleanup(req); return;
+    case IORING_OP_FUTEX_WAITV: futexCleanup(req); return;
   }
 }

@@ -59,7 +59,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   drain_disabled: u32;
   // requests that can be cancelled, by state: first and last of each list (cancel_list.ts)
   cancel_lists: u64;
-  cancel_list1: u64; cancel_list2: u64; cancel_list3: u64; cancel_list4: u64;
+  cancel_list1: u64; cancel_list2: u64; cancel_list3: u64; cancel_list4: u64; cancel_list5: u64;
   cancel_end: u32;
   cancel_seq: u32;
   timeouts_active: u32;

@@ -66,6 +66,7 @@ export interface CoreExports {
   sys_epoll_create1(flags: number): number;
   sys_epoll_ctl(epfd: number, op: number, fd: number, event: bigint): number;
   sys_epoll_pwait(epfd: number, events: bigint, max: number, timeoutMs: number, sigmask: bigint, size: bigint): number;
+  sys_futex(uaddr: bigint, op: number, val: number, timeout: bigint, uaddr2: bigint, val3: number): number;
   sys_ftruncate(fd: number, size: bigint): number;
   sys_lseek(fd: number, offset: bigint, whence: number): number;
   sys_read(fd: number, buf: bigint, len: bigint): number;

@@ -57,6 +57,7 @@ export const CALLS: Partial<Record<SysCall, Call>> = {
   eventfd: (sys, a) => sys.eventfd2(a.u32(0), 0),
   fcntl: (sys, a) => sys.fcntl(a.int(0), a.u32(1), a.u32(2)),
   ftruncate: (_, a, core) => core.sys_ftruncate(a.int(0), a.u64(1)),
+  futex: (_, a, core) => core.sys_futex(a.u64(0), a.u32(1), a.u32(2), a.u64(3), a.u64(4), a.u32(5)),
   getpeername: (sys, a) => sys.getpeername(a.int(0), a.ptr(1), a.ptr(2)),
   getsockname: (sys, a) => sys.getsockname(a.int(0), a.ptr(1), a.ptr(2)),
   getsockopt: (sys, a) => sys.getsockopt(a.int(0), a.int(1), a.int(2), a.ptr(3), a.ptr(4)),
