@@ -1,5 +1,6 @@
 // A campaign: programs 0 to N-1 of a seed, each judged, several at a time, and the differences shrunk as they are found.
 import type { ProgramEvent } from "../program/events.ts";
+import type { Emulator } from "./emulator.ts";
 import { generate } from "./generate.ts";
 import { type Judge, type Judgement, type Verdict, VERDICTS } from "./judge.ts";
 import type { Modelled } from "./modelled.ts";
@@ -31,8 +32,8 @@ export interface CampaignResult {
   differences: Difference[];
   /** What was not modelled, and how often. */
   notModelled: Map<string, number>;
-  /** The wall time that the programs took once on each side; those that only one side ran are not counted. */
-  emulator_ms: number;
+  /** The programs that both sides ran, and the wall time that the kernel's side took for them once. */
+  asked: string[];
   kernel_ms: number;
 }
 
@@ -53,7 +54,7 @@ export async function runCampaign(
   hooks: CampaignHooks,
 ): Promise<CampaignResult> {
   const counts = Object.fromEntries(VERDICTS.map((verdict) => [verdict, 0])) as Record<Verdict, number>;
-  const result: CampaignResult = { counts, differences: [], notModelled: new Map(), emulator_ms: 0, kernel_ms: 0 };
+  const result: CampaignResult = { counts, differences: [], notModelled: new Map(), asked: [], kernel_ms: 0 };
   let next = 0;
   let done = 0;
   const work = async (judge: Judge): Promise<void> => {
@@ -64,7 +65,7 @@ export async function runCampaign(
       counts[judgement.verdict]++;
       const [first] = judgement.theirs;
       if (first !== undefined) {
-        result.emulator_ms += judgement.ours.spent_ms;
+        result.asked.push(program);
         result.kernel_ms += first.spent_ms;
       }
       hooks.onJudged?.(index, program, judgement);
@@ -97,6 +98,13 @@ async function shorten(judge: Judge, difference: Difference, options: CampaignOp
   const judgement = await judge.judge(shrunk);
   // It may have been luck: then the long program is what there is.
   return judgement.verdict === "different" ? { ...difference, shrunk, judgement } : difference;
+}
+
+/** Wall time of all the programs, one after the other, in milliseconds. */
+export async function timeEmulator(emulator: Emulator, programs: readonly string[]): Promise<number> {
+  let spent_ms = 0;
+  for (const program of programs) spent_ms += (await emulator.run(program)).spent_ms;
+  return spent_ms;
 }
 
 /** A difference in the form of the files in tests/scenarios. */
