@@ -27,7 +27,7 @@ export {
 export { sys_preadv2, sys_pread64, sys_pwrite64, sys_pwritev2, sys_read, sys_readv, sys_write, sys_writev } from "./sys/rw";
 export { sys_futex } from "./sys/futex";
 export { sys_splice, sys_tee } from "./sys/splice";
-export { sys_setns, sys_setrlimit, sys_setuid } from "./sys/task";
+export { sys_setns, sys_setrlimit, sys_setrlimit64, sys_setuid } from "./sys/task";
 
 export function abi_version(): u32 { return ABI_VERSION; }
 export function boot(seed: u32): void {

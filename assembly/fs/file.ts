@@ -7,7 +7,7 @@ import { BUG_REF_UNDERFLOW } from "../abi/bug";
 import { EBADF, EINVAL, EMFILE } from "../abi/errno";
 import { bugOn } from "../lib/bug";
 import { S_FPUT_COUNT, S_FPUT_LIST, cntDec, cntInc, nil } from "../lib/state";
-import { FD_MAX, Task, current, fdSetCloexec, fdSlot } from "../kernel/task";
+import { FD_MAX, Task, current, fdEnd, fdSetCloexec, fdSlot } from "../kernel/task";
 import { epollFileGone } from "./epoll";
 import { IovIter } from "../mm/iov_iter";
 
@@ -131,10 +131,11 @@ export function fdReplace(t: Task, fd: u32, f: File, cloexec: bool): File {
 
 /** The descriptor that fdInstall() would give out next, or -EMFILE. */
 export function fdFree(t: Task): i32 {
+  const end = fdEnd();
   let fd = t.fd_hint;
-  while (fd < FD_MAX && load<u32>(fdSlot(t, fd))) fd++;
+  while (fd < end && load<u32>(fdSlot(t, fd))) fd++;
   t.fd_hint = fd;
-  return fd < FD_MAX ? (fd as i32) : -EMFILE;
+  return fd < end ? (fd as i32) : -EMFILE;
 }
 
 export function fdClose(t: Task, fd: i32): i32 {

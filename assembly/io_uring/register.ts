@@ -2,9 +2,10 @@
 import { NOT_MODELLED_REGISTER } from "../abi/not_modelled";
 import { EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP, EEXIST } from "../abi/errno";
 import {
-  IORING_OP_LAST, IORING_REGISTER_BUFFERS2, IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_FILES2, IORING_REGISTER_FILES_UPDATE,
+  IORING_OP_LAST, IORING_REGISTER_BUFFERS2, IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_CLONE_BUFFERS, IORING_REGISTER_FILES2, IORING_REGISTER_FILES_UPDATE,
   IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILE_ALLOC_RANGE,
   IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PBUF_RING, IORING_REGISTER_IOWQ_MAX_WORKERS, IORING_REGISTER_PBUF_STATUS, IORING_REGISTER_SYNC_CANCEL, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
+  IORING_REGISTER_QUERY, IORING_REGISTER_SEND_MSG_RING,
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
@@ -16,12 +17,14 @@ import { iowqMaxWorkers } from "./iowq";
 import { pbufStatus, registerPbufRing, unregisterPbufRing } from "./kbuf_ops";
 import { registerRsrc, updateFilesOld, updateRsrc } from "./rsrc";
 import { registerBuffers, unregisterBuffers } from "./rsrc_buffers";
+import { registerCloneBuffers } from "./rsrc_clone";
 import { registerFileAllocRange, registerFiles, unregisterFiles } from "./rsrc_files";
 import { syncCancel } from "./sync_cancel";
 import { RingCtx } from "./types";
 
 export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
   if (opcode >= IORING_REGISTER_LAST) return -EINVAL;
+  if (fd == -1) return registerBlind(opcode);
   const f = fdFile(fd);
   if (!f) return -EBADF;
   if (f.kind != FILE_RING) return -EOPNOTSUPP;
@@ -37,6 +40,7 @@ export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
     case IORING_REGISTER_BUFFERS_UPDATE: return updateRsrc(ctx, arg, nr, false);
     case IORING_REGISTER_FILES_UPDATE: return updateFilesOld(ctx, arg, nr);
     case IORING_REGISTER_FILES_UPDATE2: return updateRsrc(ctx, arg, nr, true);
+    case IORING_REGISTER_CLONE_BUFFERS: return !arg || nr != 1 ? -EINVAL : registerCloneBuffers(ctx, arg);
     case IORING_REGISTER_FILE_ALLOC_RANGE: return !arg || nr ? -EINVAL : registerFileAllocRange(ctx, arg);
     case IORING_REGISTER_ENABLE_RINGS: return arg || nr ? -EINVAL : enableRings(ctx);
     case IORING_REGISTER_PROBE: return !arg || nr > 256 ? -EINVAL : probe(arg, nr);
@@ -48,6 +52,11 @@ export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
     default:
       return notModelled(NOT_MODELLED_REGISTER | opcode);
   }
+}
+
+/** What needs no ring. */
+function registerBlind(opcode: u32): i32 {
+  return opcode == IORING_REGISTER_SEND_MSG_RING || opcode == IORING_REGISTER_QUERY ? notModelled(NOT_MODELLED_REGISTER | opcode) : -EINVAL;
 }
 
 function enableRings(ctx: RingCtx): i32 {

@@ -49,6 +49,8 @@ export function nofileLimit(): u32 {
   const set = load<u32>(S_RLIM_NOFILE);
   return set ? set - 1 : NOFILE_DEFAULT;
 }
+/** The first descriptor that cannot be given out. */
+export function fdEnd(): u32 { return min<u32>(FD_MAX, nofileLimit()); }
 export function setNofileLimit(nr: u32): void { store<u32>(S_RLIM_NOFILE, nr < u32.MAX_VALUE ? nr + 1 : nr); }
 
 // Close-on-exec is without effect here, but it can be asked for.

@@ -6,7 +6,7 @@ import {
 import { EBADF, EFAULT, EINVAL, EMFILE, ENOTTY, ENXIO, ESPIPE } from "../abi/errno";
 import { nowNs } from "../lib/state";
 import { copyFromUser, copyToUser } from "../mm/vma";
-import { FD_MAX, current, fdCloexec, fdSetCloexec, fdSlot } from "../kernel/task";
+import { current, fdCloexec, fdEnd, fdSetCloexec, fdSlot } from "../kernel/task";
 import {
   FILE_EVENTFD, FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fdReplace, fget, filePos, fileSetPos, fput,
 } from "../fs/file";
@@ -57,8 +57,9 @@ export function sys_dup(fd: i32): i32 {
 function dupFrom(f: File, min: u32, cloexec: bool): i32 {
   const t = current();
   if (min) {
-    while (min < FD_MAX && load<u32>(fdSlot(t, min))) min++;
-    if (min == FD_MAX) return -EMFILE;
+    const end = fdEnd();
+    while (min < end && load<u32>(fdSlot(t, min))) min++;
+    if (min == end) return -EMFILE;
     fdReplace(t, min, fget(f), cloexec);
     return min;
   }
@@ -80,7 +81,7 @@ export function sys_dup3(fd: i32, to: i32, flags: u32): i32 {
 
 function dupTo(fd: i32, to: i32, cloexec: bool): i32 {
   const f = fdFile(fd);
-  if (!f || (to as u32) >= FD_MAX) return -EBADF;
+  if (!f || (to as u32) >= fdEnd()) return -EBADF;
   const old = fdReplace(current(), to as u32, fget(f), cloexec);
   if (old) fput(old);
   return to;
@@ -126,7 +127,7 @@ function fcntl(fd: i32, f: File, cmd: u32, arg: u32): i32 {
   switch (cmd) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-      return arg >= FD_MAX ? -EINVAL : dupFrom(f, arg, cmd == F_DUPFD_CLOEXEC);
+      return arg >= fdEnd() ? -EINVAL : dupFrom(f, arg, cmd == F_DUPFD_CLOEXEC);
     case F_GETFD:
       return fdCloexec(current(), fd) ? FD_CLOEXEC : 0;
     case F_SETFD:

@@ -1,9 +1,11 @@
 // What a task is allowed and where it is: setrlimit(2), setuid(2), setns(2).
 import { RLIM_INFINITY, RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "../abi/socket";
-import { EINVAL, EPERM } from "../abi/errno";
+import { EFAULT, EINVAL, EPERM } from "../abi/errno";
 import { S_MEMLOCK_HARD, S_NS_COUNT } from "../lib/state";
 import { current, setNofileLimit } from "../kernel/task";
 import { notModelled } from "../lib/not_modelled";
+import { copyFromUser } from "../mm/vma";
+import { SCRATCH_WORDS } from "../net/scratch";
 import { sysReturn } from "./call";
 
 const RLIM_NLIMITS: u32 = 16;
@@ -24,6 +26,13 @@ export function sys_setrlimit(resource: u32, soft: u32, hard: u32): i32 {
   store<u64>(S_MEMLOCK_HARD, rlim(hard));
   current().memlock = rlim(soft);
   return sysReturn(0);
+}
+
+/** setrlimit(2) as it is called: struct rlimit, two u64, at `at`. */
+export function sys_setrlimit64(resource: u32, at: u64): i32 {
+  if (copyFromUser(SCRATCH_WORDS, at, 16)) return sysReturn(-EFAULT);
+  const soft = load<u64>(SCRATCH_WORDS), hard = load<u64>(SCRATCH_WORDS, 8), most = u32.MAX_VALUE as u64;
+  return sys_setrlimit(resource, min<u64>(soft, most) as u32, min<u64>(hard, most) as u32);
 }
 
 /** Only root has capabilities, and whoever stops being root has none left. */

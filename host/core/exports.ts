@@ -102,6 +102,7 @@ export interface CoreExports {
   // Task -------------------------------------------------------------------------------------------------------------
   sys_setrlimit(resource: number, soft: number, hard: number): number;
   /** A non-zero uid gives up CAP_IPC_LOCK and friends. */
+  sys_setrlimit64(resource: number, at: bigint): number;
   sys_setuid(uid: number): number;
   /** Moves the task to network namespace `ns` (as setns(2) would). */
   sys_setns(ns: number): number;

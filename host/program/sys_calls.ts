@@ -85,6 +85,7 @@ export const CALLS: Partial<Record<SysCall, Call>> = {
   sendmmsg: (_, a, core) => core.sys_sendmmsg(a.int(0), a.u64(1), a.u32(2), a.u32(3)),
   sendmsg: (sys, a) => sys.sendmsg(a.int(0), a.ptr(1), a.u32(2)),
   sendto: (sys, a) => sys.sendto(a.int(0), a.ptr(1), a.ptr(2), a.u32(3), a.ptr(4), a.int(5)),
+  setrlimit: (_, a, core) => core.sys_setrlimit64(a.u32(0), a.u64(1)),
   setsockopt: (sys, a) => sys.setsockopt(a.int(0), a.int(1), a.int(2), a.ptr(3), a.int(4)),
   setuid: (sys, a) => sys.setuid(a.u32(0)),
   shutdown: (sys, a) => sys.shutdown(a.int(0), a.int(1)),
