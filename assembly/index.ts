@@ -11,7 +11,8 @@ import { devAddrAdd, devCreate, devDefaultRoute, devGet, devSet, netNsCreate } f
 import { nicIrq, nicRings, nicTimer } from "./drivers/nic";
 import { ioUringEnter } from "./io_uring/enter";
 import { ioUringRegister } from "./io_uring/register";
-import { countReqs, ioUringSetup, ringExitPending } from "./io_uring/ring";
+import { countReqs, ringExitPending } from "./io_uring/ring";
+import { ioUringSetup } from "./io_uring/setup";
 import { runTaskWork } from "./io_uring/tw";
 import { sysReturn } from "./sys/call";
 

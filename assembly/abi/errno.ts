@@ -50,6 +50,8 @@ export const EALREADY: i32 = 114;
 export const EINPROGRESS: i32 = 115;
 export const EOWNERDEAD: i32 = 130;
 export const EBADR: i32 = 53;
+export const ENOSPC: i32 = 28;
+export const ERANGE: i32 = 34;
 export const ECANCELED: i32 = 125;
 
 // Kernel-internal results that never reach user space as they are.

@@ -362,6 +362,55 @@ export const PROBE_OFF_OPS: u32 = 16;
 export const PROBE_OP_SIZE: u32 = 8; // u8 op, u8 resv, u16 flags, u32 resv2
 export const IO_URING_OP_SUPPORTED: u32 = 0x1;
 
+// struct io_uring_restriction (16 bytes): u16 opcode, u8 register_op or sqe_op or sqe_flags
+export const RESTRICTION_OFF_OPCODE: u32 = 0;
+export const RESTRICTION_OFF_ARG: u32 = 2;
+export const RESTRICTION_SIZE: u32 = 16;
+
+// struct io_uring_mem_region_reg (32 bytes) and io_uring_region_desc (64 bytes); struct io_uring_reg_wait (64 bytes)
+export const MEM_REGION_OFF_UPTR: u32 = 0; // u64
+export const MEM_REGION_OFF_FLAGS: u32 = 8; // u64
+export const MEM_REGION_OFF_RESV: u32 = 16; // u64[2]
+export const MEM_REGION_SIZE: u32 = 32;
+export const REGION_OFF_USER_ADDR: u32 = 0; // u64
+export const REGION_OFF_SIZE: u32 = 8; // u64
+export const REGION_OFF_FLAGS: u32 = 16;
+export const REGION_OFF_ID: u32 = 20;
+export const REGION_OFF_MMAP_OFFSET: u32 = 24; // u64
+export const REGION_OFF_RESV: u32 = 32; // u64[4]
+export const REGION_DESC_SIZE: u32 = 64;
+export const IORING_OFF_PARAM_REGION: u32 = 0x20000000;
+export const REG_WAIT_OFF_TS: u32 = 0; // s64 sec, s64 nsec
+export const REG_WAIT_OFF_MIN_WAIT_USEC: u32 = 16;
+export const REG_WAIT_OFF_FLAGS: u32 = 20;
+export const REG_WAIT_OFF_SIGMASK: u32 = 24; // u64
+export const REG_WAIT_OFF_SIGMASK_SZ: u32 = 32;
+export const REG_WAIT_SIZE: u32 = 64;
+
+// struct io_uring_napi (16 bytes), io_uring_clock_register (16 bytes), io_uring_query_hdr (40 bytes) and its answer
+export const NAPI_OFF_BUSY_POLL_TO: u32 = 0;
+export const NAPI_OFF_PREFER_BUSY_POLL: u32 = 4; // u8
+export const NAPI_OFF_OPCODE: u32 = 5; // u8
+export const NAPI_OFF_PAD: u32 = 6; // u8[2]
+export const NAPI_OFF_OP_PARAM: u32 = 8;
+export const NAPI_OFF_RESV: u32 = 12;
+export const NAPI_SIZE: u32 = 16;
+export const IO_URING_NAPI_REGISTER_OP: u32 = 0;
+export const IO_URING_NAPI_STATIC_ADD_ID: u32 = 1;
+export const IO_URING_NAPI_STATIC_DEL_ID: u32 = 2;
+export const IO_URING_NAPI_TRACKING_DYNAMIC: u32 = 0;
+export const IO_URING_NAPI_TRACKING_STATIC: u32 = 1;
+export const IO_URING_NAPI_TRACKING_INACTIVE: u32 = 255;
+export const CLOCK_REGISTER_SIZE: u32 = 16;
+export const QUERY_OFF_NEXT: u32 = 0; // u64
+export const QUERY_OFF_DATA: u32 = 8; // u64
+export const QUERY_OFF_OP: u32 = 16;
+export const QUERY_OFF_SIZE: u32 = 20;
+export const QUERY_OFF_RESULT: u32 = 24;
+export const QUERY_OFF_RESV: u32 = 28; // u32[3]
+export const QUERY_HDR_SIZE: u32 = 40;
+export const IO_URING_QUERY_OPCODES: u32 = 0;
+
 // sqe.opcode -----------------------------------------------------------------------------------------------------------
 export const IORING_OP_NOP: u32 = 0;
 export const IORING_OP_READV: u32 = 1;

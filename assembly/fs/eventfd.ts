@@ -84,9 +84,9 @@ function eventFdWrite(e: EventFd, it: IovIter): i32 {
   return 8;
 }
 
-/** eventfd_signal(): the kernel adds one; the counter stops at its maximum. */
-export function eventFdSignal(f: File): void {
+/** eventfd_signal_mask(): the kernel adds one; the counter stops at its maximum. `mask`: what the waiters are told besides. */
+export function eventFdSignal(f: File, mask: u32): void {
   const e = eventFdOf(f);
   if (e.count < u64.MAX_VALUE) e.count++;
-  wakeUp(eventFdWq(e), POLLIN);
+  wakeUp(eventFdWq(e), POLLIN | mask);
 }

@@ -56,25 +56,25 @@ const UNBOUNDED_PER_TASK: u32 = 96365;
 
 @inline function workerKind(req: Req): usize { return req.flags & REQ_F_UNBOUND ? 4 : 0; }
 
-/** The first ring of a task says how many bounded workers there may be. */
-export function iowqInit(sqEntries: u32): void {
-  if (load<u32>(S_IOWQ_MAX)) return;
-  store<u32>(S_IOWQ_MAX, min<u32>(sqEntries, BOUNDED_PER_TASK));
-  store<u32>(S_IOWQ_MAX, UNBOUNDED_PER_TASK, 4);
+/** The first ring of a task, or of an SQ thread, says how many bounded workers there may be. */
+export function iowqInit(limits: usize, sqEntries: u32): void {
+  if (load<u32>(limits)) return;
+  store<u32>(limits, min<u32>(sqEntries, BOUNDED_PER_TASK));
+  store<u32>(limits, UNBOUNDED_PER_TASK, 4);
 }
 
 /**
  * IORING_REGISTER_IOWQ_MAX_WORKERS: two u32 at `arg`, bounded and unbounded; 0 leaves a limit as it is. Both are replaced by
  * the limits before. EFAULT; EINVAL: above INT_MAX.
  */
-export function iowqMaxWorkers(arg: u64): i32 {
+export function iowqMaxWorkers(limits: usize, arg: u64): i32 {
   const p = SCRATCH_COUNT;
   if (copyFromUser(p, arg, 8)) return -EFAULT;
   const bounded = load<u32>(p), unbounded = load<u32>(p, 4);
   if ((bounded | unbounded) >> 31) return -EINVAL;
-  store<u64>(p, load<u64>(S_IOWQ_MAX));
-  if (bounded) store<u32>(S_IOWQ_MAX, min<u32>(bounded, UNBOUNDED_PER_TASK));
-  if (unbounded) store<u32>(S_IOWQ_MAX, min<u32>(unbounded, UNBOUNDED_PER_TASK), 4);
+  store<u64>(p, load<u64>(limits));
+  if (bounded) store<u32>(limits, min<u32>(bounded, UNBOUNDED_PER_TASK));
+  if (unbounded) store<u32>(limits, min<u32>(unbounded, UNBOUNDED_PER_TASK), 4);
   return copyToUser(arg, p, 8);
 }
 

@@ -1,4 +1,4 @@
-// NOP, CLOSE, SHUTDOWN.
+// CLOSE, SHUTDOWN.
 import { EAGAIN, EBADF, EINVAL, ENOTSOCK } from "../abi/errno";
 import { SQE_OFF_ADDR, SQE_OFF_BUF_INDEX, SQE_OFF_FD, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF } from "../abi/uapi";
 import { FILE_RING, FILE_SOCKET, File, fdTake, fputLater } from "../fs/file";
@@ -7,26 +7,6 @@ import { sockShutdown } from "../net/socket";
 import { Sock } from "../net/sock";
 import { fixedFileClose } from "./filetable";
 import { IO_URING_F_NONBLOCK, IOU_COMPLETE, REQ_F_FIXED_FILE, REQ_F_FORCE_ASYNC, Req, setFail, setRes } from "./types";
-
-const IORING_NOP_INJECT_RESULT: u32 = 1;
-const NOP_FLAGS: u32 = 1; // FILE, FIXED_BUFFER, TW and CQE32 are not modelled
-
-/** nop_flags: INJECT_RESULT takes the result from sqe.len; unknown flags are EINVAL. */
-@inline export function nopPrep(req: Req, sqe: usize): i32 {
-  const flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS);
-  req.cmd_len = 0;
-  if (flags) {
-    if (flags & ~NOP_FLAGS) return -EINVAL;
-    if (flags & IORING_NOP_INJECT_RESULT) req.cmd_len = load<u32>(sqe, SQE_OFF_LEN);
-  }
-  return 0;
-}
-@inline export function nop(req: Req): i32 {
-  const res = req.cmd_len as i32;
-  if (res < 0) setFail(req);
-  setRes(req, res, 0);
-  return IOU_COMPLETE;
-}
 
 export function closePrep(req: Req, sqe: usize): i32 {
   if (load<u64>(sqe, SQE_OFF_OFF) || load<u64>(sqe, SQE_OFF_ADDR) || load<u32>(sqe, SQE_OFF_LEN) || load<u32>(sqe, SQE_OFF_MSG_FLAGS)

@@ -4,7 +4,7 @@
 // report instead of a made-up result.
 import {
   IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_BIND, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_FILES_UPDATE,
-  IORING_OP_FIXED_FD_INSTALL, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT, IORING_OP_LISTEN, IORING_OP_NOP, IORING_OP_POLL_ADD,
+  IORING_OP_FIXED_FD_INSTALL, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT, IORING_OP_LISTEN, IORING_OP_MSG_RING, IORING_OP_NOP, IORING_OP_POLL_ADD,
   IORING_OP_POLL_REMOVE, IORING_OP_PROVIDE_BUFFERS, IORING_OP_RECV, IORING_OP_RECVMSG, IORING_OP_RECV_ZC,
   IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN,
   IORING_OP_SOCKET, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
@@ -13,12 +13,14 @@ import { S_OPDEF } from "../lib/state";
 import { acceptIssue, acceptPrep } from "./net_accept";
 import { asyncCancel, asyncCancelPrep } from "./cancel";
 import { uringCmdIssue, uringCmdPrep } from "./cmd_net";
-import { closeIssue, closePrep, nop, nopPrep, shutdownIssue, shutdownPrep } from "./misc";
+import { closeIssue, closePrep, shutdownIssue, shutdownPrep } from "./misc";
+import { msgRing, msgRingCleanup, msgRingPrep } from "./msg_ring";
 import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPrep } from "./net";
 import { connectIssue, connectPrep } from "./net_connect";
 import { bindIssue, bindPrep, listenIssue, listenPrep, socketIssue, socketPrep } from "./net_open";
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
+import { nop, nopPrep } from "./nop";
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
 import { pollAddIssue, pollAddPrep, pollRemove, pollRemovePrep } from "./poll";
 import { fileOpCleanup, fileOpFail, fileOpIssue, fileOpPrep, fileOpProperties } from "./opdef_files";
@@ -56,6 +58,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_FIXED_FD_INSTALL:
     case IORING_OP_SHUTDOWN:
     case IORING_OP_POLL_ADD: return OP_MODELLED | OP_NEEDS_FILE;
+    case IORING_OP_MSG_RING: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPOLL;
     case IORING_OP_PROVIDE_BUFFERS:
     case IORING_OP_REMOVE_BUFFERS:
     case IORING_OP_CLOSE:
@@ -85,6 +88,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_SENDMSG: return sendmsgPrep(req, sqe);
     case IORING_OP_RECV: return recvPrep(req, sqe);
     case IORING_OP_RECVMSG: return recvmsgPrep(req, sqe);
+    case IORING_OP_MSG_RING: return msgRingPrep(req, sqe);
     case IORING_OP_CLOSE: return closePrep(req, sqe);
     case IORING_OP_FILES_UPDATE: return filesUpdatePrep(req, sqe);
     case IORING_OP_FIXED_FD_INSTALL: return fixedFdInstallPrep(req, sqe);
@@ -117,6 +121,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_SENDMSG: return sendmsgIssue(req, issueFlags);
     case IORING_OP_RECV: return recvIssue(req, issueFlags);
     case IORING_OP_RECVMSG: return recvmsgIssue(req, issueFlags);
+    case IORING_OP_MSG_RING: return msgRing(req);
     case IORING_OP_CLOSE: return closeIssue(req);
     case IORING_OP_FILES_UPDATE: return filesUpdateIssue(req);
     case IORING_OP_FIXED_FD_INSTALL: return fixedFdInstallIssue(req);
@@ -159,6 +164,7 @@ export function opCleanup(req: Req): void {
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_RECVMSG: sendCleanup(req); return;
+    case IORING_OP_MSG_RING: msgRingCleanup(req); return;
     case IORING_OP_TIMEOUT:
     case IORING_OP_LINK_TIMEOUT: timeoutCleanup(req); return;
     default: fileOpCleanup(req);

@@ -1,14 +1,18 @@
 // io_uring_register(2). What 6.18 has and this emulator does not ends the run with "not modelled".
 import { NOT_MODELLED_REGISTER } from "../abi/not_modelled";
-import { EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP, EEXIST } from "../abi/errno";
+import { EACCES, EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP, EEXIST } from "../abi/errno";
 import {
   IORING_OP_LAST, IORING_REGISTER_BUFFERS2, IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_CLONE_BUFFERS, IORING_REGISTER_FILES2, IORING_REGISTER_FILES_UPDATE,
   IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILE_ALLOC_RANGE,
   IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PBUF_RING, IORING_REGISTER_IOWQ_MAX_WORKERS, IORING_REGISTER_PBUF_STATUS, IORING_REGISTER_SYNC_CANCEL, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
-  IORING_REGISTER_QUERY, IORING_REGISTER_SEND_MSG_RING,
+  IORING_REGISTER_CLOCK, IORING_REGISTER_EVENTFD, IORING_REGISTER_EVENTFD_ASYNC, IORING_REGISTER_IOWQ_AFF, IORING_REGISTER_IOWQ_MAX_WORKERS,
+  IORING_REGISTER_MEM_REGION, IORING_REGISTER_NAPI, IORING_REGISTER_PERSONALITY, IORING_REGISTER_QUERY, IORING_REGISTER_RESIZE_RINGS,
+  IORING_REGISTER_RESTRICTIONS, IORING_REGISTER_RING_FDS, IORING_REGISTER_SEND_MSG_RING, IORING_REGISTER_USE_REGISTERED_RING,
+  IORING_UNREGISTER_EVENTFD, IORING_UNREGISTER_IOWQ_AFF, IORING_UNREGISTER_NAPI, IORING_UNREGISTER_PERSONALITY, IORING_UNREGISTER_RING_FDS,
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
+import { S_IOWQ_MAX } from "../lib/state";
 import { notModelled } from "../lib/not_modelled";
 import { PROT_WRITE, userSpan } from "../mm/vma";
 import { current } from "../kernel/task";
@@ -20,16 +24,39 @@ import { registerBuffers, unregisterBuffers } from "./rsrc_buffers";
 import { registerCloneBuffers } from "./rsrc_clone";
 import { registerFileAllocRange, registerFiles, unregisterFiles } from "./rsrc_files";
 import { syncCancel } from "./sync_cancel";
+import { registerEventfd, unregisterEventfd } from "./eventfd";
+import { msgRingSync } from "./msg_ring";
+import { registerPersonality, unregisterPersonality } from "./personality";
+import { registerQuery } from "./query";
+import { registerMemRegion } from "./region";
+import { resizeRings } from "./resize";
+import { registerRestrictions, restrictionAllowsRegister } from "./restrictions";
+import { registerRingFds, registeredRing, registeredRingError, unregisterRingFds } from "./ring_fds";
+import { sqdLimits, sqpollKick } from "./sqpoll";
+import { registerClock, registerIowqAff, registerNapi, unregisterNapi } from "./tuning";
 import { RingCtx } from "./types";
 
 export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
+  const registered = (opcode & IORING_REGISTER_USE_REGISTERED_RING) != 0;
+  opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
   if (opcode >= IORING_REGISTER_LAST) return -EINVAL;
-  if (fd == -1) return registerBlind(opcode);
-  const f = fdFile(fd);
-  if (!f) return -EBADF;
+  if (fd == -1) return registerBlind(opcode, arg, nr);
+  const f = registered ? registeredRing(fd as u32) : fdFile(fd);
+  if (!f) return registered ? registeredRingError(fd as u32) : -EBADF;
   if (f.kind != FILE_RING) return -EOPNOTSUPP;
   const ctx = changetype<RingCtx>(f.priv);
-  if (ctx.flags & IORING_SETUP_SINGLE_ISSUER && ctx.task != current()) return -EEXIST;
+  if (ctx.flags & IORING_SETUP_SINGLE_ISSUER && !(ctx.flags & IORING_SETUP_R_DISABLED) && ctx.task != current()) return -EEXIST;
+  if (ctx.restricted && !restrictionAllowsRegister(ctx, opcode)) return -EACCES;
+  return registerOp(ctx, opcode, arg, nr);
+}
+
+/** What needs no ring: descriptor -1. */
+function registerBlind(opcode: u32, arg: u64, nr: u32): i32 {
+  if (opcode == IORING_REGISTER_SEND_MSG_RING) return !arg || nr != 1 ? -EINVAL : msgRingSync(arg);
+  return opcode == IORING_REGISTER_QUERY ? registerQuery(arg, nr) : -EINVAL;
+}
+
+function registerOp(ctx: RingCtx, opcode: u32, arg: u64, nr: u32): i32 {
   switch (opcode) {
     case IORING_REGISTER_BUFFERS: return arg ? registerBuffers(ctx, arg, nr, 0) : -EFAULT;
     case IORING_UNREGISTER_BUFFERS: return arg || nr ? -EINVAL : unregisterBuffers(ctx);
@@ -48,21 +75,35 @@ export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
     case IORING_UNREGISTER_PBUF_RING: return !arg || nr != 1 ? -EINVAL : unregisterPbufRing(ctx, arg);
     case IORING_REGISTER_PBUF_STATUS: return !arg || nr != 1 ? -EINVAL : pbufStatus(ctx, arg);
     case IORING_REGISTER_SYNC_CANCEL: return !arg || nr != 1 ? -EINVAL : syncCancel(ctx, arg);
-    case IORING_REGISTER_IOWQ_MAX_WORKERS: return !arg || nr != 2 ? -EINVAL : iowqMaxWorkers(arg);
+    case IORING_REGISTER_EVENTFD: return registerEventfd(ctx, arg, nr, 0);
+    case IORING_REGISTER_EVENTFD_ASYNC: return registerEventfd(ctx, arg, nr, 1);
+    case IORING_UNREGISTER_EVENTFD: return arg || nr ? -EINVAL : unregisterEventfd(ctx);
+    case IORING_REGISTER_PERSONALITY: return arg || nr ? -EINVAL : registerPersonality(ctx);
+    case IORING_UNREGISTER_PERSONALITY: return arg ? -EINVAL : unregisterPersonality(ctx, nr);
+    case IORING_REGISTER_RESTRICTIONS: return registerRestrictions(ctx, arg, nr);
+    case IORING_REGISTER_IOWQ_AFF: return registerIowqAff(arg, nr);
+    case IORING_UNREGISTER_IOWQ_AFF: return arg || nr ? -EINVAL : 0;
+    case IORING_REGISTER_IOWQ_MAX_WORKERS: return !arg || nr != 2 ? -EINVAL : iowqMaxWorkers(ctx.sqd ? sqdLimits(ctx) : S_IOWQ_MAX, arg);
+    case IORING_REGISTER_RING_FDS: return registerRingFds(arg, nr);
+    case IORING_UNREGISTER_RING_FDS: return unregisterRingFds(arg, nr);
+    case IORING_REGISTER_NAPI: return !arg || nr != 1 ? -EINVAL : registerNapi(ctx, arg);
+    case IORING_UNREGISTER_NAPI: return nr != 1 ? -EINVAL : unregisterNapi(ctx, arg);
+    case IORING_REGISTER_CLOCK: return !arg || nr ? -EINVAL : registerClock(arg);
+    case IORING_REGISTER_RESIZE_RINGS: return !arg || nr != 1 ? -EINVAL : resizeRings(ctx, arg);
+    case IORING_REGISTER_MEM_REGION: return !arg || nr != 1 ? -EINVAL : registerMemRegion(ctx, arg);
+    case IORING_REGISTER_QUERY: return registerQuery(arg, nr);
+    case IORING_REGISTER_SEND_MSG_RING: return -EINVAL; // takes no ring
     default:
       return notModelled(NOT_MODELLED_REGISTER | opcode);
   }
 }
 
-/** What needs no ring. */
-function registerBlind(opcode: u32): i32 {
-  return opcode == IORING_REGISTER_SEND_MSG_RING || opcode == IORING_REGISTER_QUERY ? notModelled(NOT_MODELLED_REGISTER | opcode) : -EINVAL;
-}
-
 function enableRings(ctx: RingCtx): i32 {
   if (!(ctx.flags & IORING_SETUP_R_DISABLED)) return -EBADFD;
   if (ctx.flags & IORING_SETUP_SINGLE_ISSUER) ctx.task = current();
+  ctx.restricted = ctx.res_registered;
   ctx.flags &= ~IORING_SETUP_R_DISABLED;
+  if (ctx.sqd) sqpollKick(ctx);
   return 0;
 }
 

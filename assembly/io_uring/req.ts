@@ -16,13 +16,14 @@ import { canFillFast, cqCommit, fillCqe, fillCqesFast, postCqeNoOverflow } from 
 import { queueDeferred } from "./drain";
 import { BufGroup, dropKbuf, putKbuf } from "./kbuf";
 import { opCleanup, opFail } from "./opdef";
+import { reqPutCreds } from "./personality";
 import { ringPut } from "./ring";
 import { nodePut } from "./rsrc_node";
 import { queueNext } from "./submit";
 import { flushTimeouts, disarmLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  REQ_F_BUFFER_RING, REQ_F_BUFFER_SELECTED, REQ_F_ARM_LTIMEOUT, REQ_F_CQE_SKIP, REQ_F_FAIL, REQ_F_HARDLINK, REQ_F_ASYNC_DATA, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP,
+  REQ_F_BUFFER_RING, REQ_F_BUFFER_SELECTED, REQ_F_ARM_LTIMEOUT, REQ_F_CQE_SKIP, REQ_F_CREDS, REQ_F_FAIL, REQ_F_HARDLINK, REQ_F_ASYNC_DATA, REQ_F_LINK_TIMEOUT, REQ_F_NEED_CLEANUP,
   REQ_F_REFCOUNT,
   REQ_F_SKIP_LINK_CQES, REQ_LINK_FLAGS, Req, RingCtx, complList, reqListAdd, setFail, setRes,
 } from "./types";
@@ -159,6 +160,7 @@ export function reqFree(req: Req): void {
   }
   if (req.buf_node) nodePut(req.buf_node);
   if (req.async_data) freeAsyncData(req);
+  if (req.flags & REQ_F_CREDS) reqPutCreds(req);
   reqReset(req);
   reqRecycle(ctx, req);
   if (ctx.dying) ringMaybeGone(ctx);

@@ -8,7 +8,7 @@
 //
 // Spec: send-zc.md 2.2 A, 2.3, 2.8; bug-history B01.
 import { NOT_MODELLED_OP } from "../abi/not_modelled";
-import { EAGAIN, EBADF, ECANCELED, EINVAL, ENOTMODELLED, EOPNOTSUPP } from "../abi/errno";
+import { EACCES, EAGAIN, EBADF, ECANCELED, EINVAL, ENOTMODELLED, EOPNOTSUPP } from "../abi/errno";
 import {
   IORING_OP_LAST, IORING_SETUP_IOPOLL, IORING_SETUP_SUBMIT_ALL, RING_OFF_SQ_DROPPED, RING_OFF_SQ_HEAD, RING_OFF_SQ_TAIL, SQE_OFF_BUF_INDEX,
   SQE_OFF_FD, SQE_OFF_USER_DATA,
@@ -24,12 +24,14 @@ import { iowqRace, queueIowq } from "./iowq";
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
 import { fixedFileNode } from "./filetable";
+import { credsEnter, credsLeave, reqSetCreds } from "./personality";
+import { restrictionAllows } from "./restrictions";
 import { completeDefer, deferFailed, findNext, reqAlloc, reqFree, submitFlushCompletions } from "./req";
 import { nodeGet } from "./rsrc_node";
 import { armLinkTimeout, prepLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  IO_URING_F_COMPLETE_DEFER, IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_CQE_SKIP, REQ_F_FAIL,
+  IO_URING_F_COMPLETE_DEFER, IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_CQE_SKIP, REQ_F_CREDS, REQ_F_FAIL,
   REQ_F_FIXED_FILE, REQ_F_FORCE_ASYNC, REQ_F_HARDLINK, REQ_F_IO_DRAIN, REQ_F_LINK, REQ_F_NOWAIT, REQ_F_ARM_LTIMEOUT, REQ_LINK_FLAGS, Req, RingCtx,
   setFail, setRes,
 } from "./types";
@@ -136,14 +138,20 @@ function submitSlow(ctx: RingCtx, req: Req): void {
     const err = initUncommonFlags(ctx, req, def);
     if (err) return err;
   }
-  if (ctx.drain_active || ctx.drain_next) initDrainFollower(ctx, req);
+  if (ctx.drain_active | ctx.drain_next | ctx.restricted) {
+    if (ctx.restricted && !restrictionAllows(ctx, opcode, flags)) return -EACCES;
+    initDrainFollower(ctx, req);
+  }
   if (head >> 16 && !(def & OP_IOPRIO)) return -EINVAL;
   if (ctx.flags & IORING_SETUP_IOPOLL && !(def & OP_IOPOLL)) return -EINVAL;
   const index = load<u32>(sqe, SQE_OFF_BUF_INDEX); // with personality in the upper half
-  if (index >> 16) return -EINVAL; // none can be registered
+  if (index >> 16) {
+    const err = reqSetCreds(req, index >> 16);
+    if (err) return err;
+  }
   if (!(def & OP_MODELLED)) return notModelled(NOT_MODELLED_OP | opcode);
   req.fd = load<i32>(sqe, SQE_OFF_FD);
-  req.buf_index = index;
+  req.buf_index = index & 0xffff;
   return opPrep(req, sqe);
 }
 
@@ -235,7 +243,7 @@ function queueAsync(req: Req, ret: i32): void {
 @inline export function issueSqe(req: Req, issueFlags: u32, traced: bool): i32 {
   if (opFlags(req.opcode) & OP_NEEDS_FILE && !req.file && !assignFile(req)) return -EBADF;
   if (traced) trace(TRACE_RING, TR_IO_URING_ISSUE, changetype<usize>(req), req.user_data, req.opcode, issueFlags);
-  const ret = opIssue(req, issueFlags);
+  const ret = req.flags & REQ_F_CREDS ? issueAs(req, issueFlags) : opIssue(req, issueFlags);
   if (traced) trace(TRACE_RING, TR_IO_URING_ISSUE_RET, changetype<usize>(req), req.user_data, (ret == IOU_COMPLETE ? req.res : ret) as u32, 0);
   if (ret == IOU_COMPLETE) {
     if (issueFlags & IO_URING_F_COMPLETE_DEFER) completeDefer(req);
@@ -247,6 +255,13 @@ function queueAsync(req: Req, ret: i32): void {
       if (timeout) armLinkTimeout(timeout);
     }
   }
+  return ret;
+}
+
+/** Issues with the credentials of the personality that the SQE named. */
+function issueAs(req: Req, issueFlags: u32): i32 {
+  const t = req.task, own = credsEnter(req), ret = opIssue(req, issueFlags);
+  credsLeave(t, own);
   return ret;
 }
 

@@ -10,10 +10,12 @@
 // Spec: send-zc.md 2.6, 6.2.
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS } from "../abi/uapi";
 import { TR_IO_URING_TASK_ADD, TR_IO_URING_TASK_WORK_RUN, TRACE_CTX_TASK_WORK, TRACE_RING } from "../abi/trace";
-import { S_FPUT_COUNT, S_FPUT_MARK, S_TRACE_CTX } from "../lib/state";
+import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
+import { S_FPUT_COUNT, S_FPUT_MARK, S_TASK_WORKS, S_TRACE_CTX } from "../lib/state";
 import { trace } from "../lib/trace";
 import { Task, current } from "../kernel/task";
 import { runFputs } from "../fs/file";
+import { eventfdSignal } from "./eventfd";
 import { iowqRace } from "./iowq";
 import { submitFlushCompletions } from "./req";
 import { ringExitKick, ringHold, ringPut } from "./ring";
@@ -43,8 +45,10 @@ function queueWork(req: Req, fn: u32): void {
   req.tw_fn = fn;
   trace(TRACE_RING, TR_IO_URING_TASK_ADD, changetype<usize>(req), req.user_data, 0, 0);
   if (localWork(ctx)) {
+    const first = workList(ctx).first == changetype<Req>(0);
     reqListAdd(workList(ctx), req);
     ctx.work_count++;
+    if (first && ctx.evfd && ctx.flags & IORING_SETUP_DEFER_TASKRUN) eventfdSignal(ctx, false);
     if (ctx.dying) ringExitKick(ctx);
     else if (ctx.flags & IORING_SETUP_SQPOLL) sqpollKick(ctx);
   } else {
@@ -84,9 +88,10 @@ function runBatch(list: ReqList): u32 {
 /** Task work of the current task, until none is left. Called on the way out of every system call and while sleeping. */
 export function runTaskWork(): void {
   const t = current();
-  if (t.tw_running || !(t.tw_head | load<u32>(S_FPUT_COUNT))) return;
+  if (t.tw_running || !(t.tw_head | load<u32>(S_FPUT_COUNT) | load<u32>(S_TASK_WORKS))) return;
   t.tw_running = 1;
-  while (t.tw_head | load<u32>(S_FPUT_COUNT)) {
+  while (t.tw_head | load<u32>(S_FPUT_COUNT) | load<u32>(S_TASK_WORKS)) {
+    runWorks();
     // The latest first: files that were put after the ring work was queued, the ring work, files put before.
     const before = t.tw_head ? min<u32>(load<u32>(S_FPUT_MARK), load<u32>(S_FPUT_COUNT)) : 0;
     runFputs(before);
@@ -95,6 +100,34 @@ export function runTaskWork(): void {
   }
   t.tw_running = 0;
   iowqRace();
+}
+
+/** Task work that is no request: called back once, the latest first. */
+@unmanaged @final class Work {
+  next: usize;
+  pad: u32;
+  fn: u32; // table index of (arg: usize) => void
+  arg: usize;
+}
+
+/** False when out of memory. */
+export function taskWorkAdd(fn: u32, arg: usize): bool {
+  const w = changetype<Work>(poolAlloc(POOL_SMALL));
+  if (!w) return false;
+  w.fn = fn;
+  w.arg = arg;
+  w.next = load<u32>(S_TASK_WORKS) as usize;
+  store<u32>(S_TASK_WORKS, changetype<usize>(w) as u32);
+  return true;
+}
+
+function runWorks(): void {
+  while (load<u32>(S_TASK_WORKS)) {
+    const w = changetype<Work>(load<u32>(S_TASK_WORKS) as usize), fn = w.fn, arg = w.arg;
+    store<u32>(S_TASK_WORKS, w.next as u32);
+    poolFree(POOL_SMALL, changetype<usize>(w));
+    call_indirect<void>(fn, arg);
+  }
 }
 
 /** Items that a run of local work takes at most, if not more are waited for. */

@@ -34,6 +34,8 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   sq_array: usize; // 0 with NO_SQARRAY
   cached_sq_head: u32;
   cached_cq_tail: u32;
+  cq_slot: u32; // the next CQE goes here ...
+  cq_slot_end: u32; // ... until this one: slots known to be free (cq.ts)
   cq_timeouts: u32; // CQEs posted by expired timeouts, not counted by completion-count timeouts
   // submission state
   link_head: Req;
@@ -87,10 +89,34 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   exit_timer: usize;
   exit_turns: u32;
   // SQPOLL
-  sq_timer: usize;
+  sqd: usize; // SqData: the thread, which several rings can share (sqpoll.ts)
+  sqd_next: RingCtx;
   sq_idle_ns: u64;
-  sq_idle_at: u64;
   id: u32;
+  // registered with the ring
+  evfd: File; // eventfd.ts
+  evfd_async: u32;
+  evfd_tail: u32; // CQ tail at the last signal
+  poll_activated: u32; // CQEs wake the waiters of the ring fd
+  poll_activating: u32;
+  personalities: usize; // list of Creds (personality.ts)
+  pers_last: u32; // the id given last
+  restricted: u32; // restrictions.ts
+  res_ops: u64; // bit per opcode allowed
+  res_register: u64; // bit per register opcode allowed
+  res_flags: u32; // SQE flags allowed, and required
+  res_flags_required: u32;
+  res_registered: u32;
+  napi_to: u32; // napi.ts
+  napi_prefer: u32;
+  napi_mode: u32; // 0 = off, else 1 + IO_URING_NAPI_TRACKING_*
+  napi_ids: usize;
+  clockid: u32; // 0 = CLOCK_MONOTONIC
+  region: usize; // parameter region (region.ts)
+  region_len: u32;
+  region_user: u32; // it is the program's own memory
+  region_wait: u32; // holds arguments of waits
+  wait_timeouts: u32; // cq_timeouts when the current wait began
 }
 if (offsetof<RingCtx>() > CTX_SIZE) ERROR("RingCtx does not fit its pool");
 
@@ -127,10 +153,12 @@ export const REQ_F_BUFFERS_COMMIT: u32 = 0x800000; // and the ring's head has no
 export const REQ_F_BL_EMPTY: u32 = 0x1000000; // took the last buffer of its group
 export const REQ_F_UNBOUND: u32 = 0x10000000; // its worker may block for ever: it does not count against the bounded ones
 export const REQ_F_APOLL_MULTISHOT: u32 = 0x2000000; // stays armed: issued again at every event
+export const REQ_F_BIG_CQE: u32 = 0x20000000; // iter and iter1 are the upper half of a 32-byte CQE
+export const REQ_F_CREDS: u32 = 0x40000000; // issued with the credentials of a registered personality
 export const REQ_LINK_FLAGS: u32 = 0xc;
 /** Freeing such a request is more than recycling it: references, links, cleanup, holds. */
 export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA
-  | REQ_F_BUFFER_SELECTED;
+  | REQ_F_BUFFER_SELECTED | REQ_F_CREDS;
 
 @unmanaged @final export class Req {
   // First cache line: all that a request touches that completes at once.
@@ -182,6 +210,7 @@ export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_C
   zc_copied: u32;
   copy_reason: u32; // COPY_*, for the explanation
   nd_main_posted: u32;
+  creds: usize; // REQ_F_CREDS: Creds, one reference
 }
 if (offsetof<Req>() > REQ_SIZE) ERROR("Req does not fit its pool");
 if (offsetof<Req>("cflags") != offsetof<Req>("res") + 4) ERROR("res and cflags are copied to the CQE as one");

@@ -24,12 +24,15 @@ const UIDS_MAX: u32 = 64;
   tw_running: u32;
   in_kernel: u32; // executing a system call (task work waits for its end)
   fd_hint: u32; // no free descriptor below
-  pad1: u32;
+  uring: u32; // it has set a ring up
 }
 const FDS: usize = 64; // u32 file pointer per descriptor
-if (offsetof<Task>() > 64) ERROR("Task header overlaps its descriptor table");
 const CLOEXEC: usize = FDS + (FD_MAX as usize) * 4; // a bit per descriptor
-if (TASK_SIZE < 64 + FD_MAX * 4 + FD_MAX / 8) ERROR("Task does not hold its descriptor table");
+/** Registered rings of a task (io_uring_task). */
+export const RING_FDS_MAX: u32 = 16;
+const RING_FDS: usize = CLOEXEC + (FD_MAX as usize) / 8; // u32 file pointer per slot
+if (offsetof<Task>() > 64) ERROR("Task header overlaps its descriptor table");
+if ((TASK_SIZE as usize) < RING_FDS + (RING_FDS_MAX as usize) * 4) ERROR("Task does not hold its tables");
 
 @inline export function current(): Task { return changetype<Task>(load<u32>(S_CURRENT) as usize); }
 
@@ -52,6 +55,8 @@ export function nofileLimit(): u32 {
 /** The first descriptor that cannot be given out. */
 export function fdEnd(): u32 { return min<u32>(FD_MAX, nofileLimit()); }
 export function setNofileLimit(nr: u32): void { store<u32>(S_RLIM_NOFILE, nr < u32.MAX_VALUE ? nr + 1 : nr); }
+/** Slot `i` of the task's registered rings. */
+@inline export function ringFdSlot(t: Task, i: u32): usize { return changetype<usize>(t) + RING_FDS + ((i as usize) << 2); }
 
 // Close-on-exec is without effect here, but it can be asked for.
 @inline function cloexecByte(t: Task, fd: u32): usize { return changetype<usize>(t) + CLOEXEC + ((fd >> 3) as usize); }

@@ -19,6 +19,9 @@ if (offsetof<WaitEntry>() > SMALL_SIZE) ERROR("WaitEntry does not fit its pool")
 
 @inline function head(q: usize): WaitEntry { return changetype<WaitEntry>(load<u32>(q) as usize); }
 
+/** In the mask of a wake-up that comes from io_uring itself: who would answer it with another one must stop there. */
+export const EPOLL_URING_WAKE: u32 = 0x8000000;
+
 export function waitEntryNew(fn: u32, arg: usize, mask: u32): WaitEntry {
   const e = changetype<WaitEntry>(poolAlloc(POOL_SMALL));
   if (!e) return e;

@@ -84,6 +84,7 @@ export const S_SLEEP_MASK: usize = STATE_BASE + 0x1e0c;
 export const S_MAP_LIST: usize = STATE_BASE + 0x1e40; // mappings of files (fs/mapping.ts)
 export const S_FUTEX_HEAD: usize = STATE_BASE + 0x1e40; // all waiters (kernel/futex.ts)
 export const S_FUTEX_TAIL: usize = STATE_BASE + 0x1e44;
+export const S_TASK_WORKS: usize = STATE_BASE + 0x1f00; // task work that belongs to no request (io_uring/tw.ts)
 // Scratch of code that neither sleeps nor calls the other users of the same piece.
 export const SCRATCH_FRAGS: usize = 0x11000; // frag list being replaced (net/skbuff.ts), 136 bytes
 export const SCRATCH_RSRC: usize = 0x11100; // one entry of an array of resources (io_uring/rsrc_*.ts), 24 bytes
@@ -98,6 +99,7 @@ export const SCRATCH_COUNT: usize = 0x11310; // u64 of an eventfd (fs/eventfd.ts
 export const SCRATCH_SYNC_CANCEL: usize = 0x113a0; // struct io_uring_sync_cancel_reg (io_uring/sync_cancel.ts), 64 bytes
 export const SCRATCH_PARAMS: usize = 0x13b00; // struct io_uring_params (io_uring/ring.ts), 120 bytes
 export const SCRATCH_GETEVENTS: usize = 0x13b80; // struct io_uring_getevents_arg (io_uring/enter.ts)
+export const SCRATCH_REGISTER: usize = 0x13c00; // argument structs of register calls (io_uring/register.ts), 128 bytes
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
 export const SYSCALL_SCRATCH: usize = 0x14000;
 

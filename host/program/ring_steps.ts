@@ -98,6 +98,7 @@ function enterWait(run: RunContext, toSubmit: number, minComplete: number, ms: n
   const { user } = run;
   const arg = run.scratch;
   const timespec = arg + uapi.GETEVENTS_ARG_SIZE;
+  user.fill(arg, uapi.GETEVENTS_ARG_SIZE, 0);
   user.timespec(BigInt(Math.trunc(ms / 1000)), BigInt(ms % 1000) * 1_000_000n, timespec);
   user.setPointer(arg + uapi.GETEVENTS_OFF_TS, timespec);
   const flags = uapi.IORING_ENTER_GETEVENTS | uapi.IORING_ENTER_EXT_ARG;
