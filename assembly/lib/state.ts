@@ -82,8 +82,8 @@ export const S_SLEEP_WQ: usize = STATE_BASE + 0x1e08; // where the request that 
 export const S_RLIM_NOFILE: usize = STATE_BASE + 0x1e20; // RLIMIT_NOFILE, 0 = never set (kernel/task.ts)
 export const S_SLEEP_MASK: usize = STATE_BASE + 0x1e0c;
 export const S_MAP_LIST: usize = STATE_BASE + 0x1e40; // mappings of files (fs/mapping.ts)
-export const S_FUTEX_HEAD: usize = STATE_BASE + 0x1e40; // all waiters (kernel/futex.ts)
-export const S_FUTEX_TAIL: usize = STATE_BASE + 0x1e44;
+export const S_FUTEX_HEAD: usize = STATE_BASE + 0x1e60; // all waiters (kernel/futex.ts)
+export const S_FUTEX_TAIL: usize = STATE_BASE + 0x1e64;
 export const S_TASK_WORKS: usize = STATE_BASE + 0x1f00; // task work that belongs to no request (io_uring/tw.ts)
 // Scratch of code that neither sleeps nor calls the other users of the same piece.
 export const SCRATCH_FRAGS: usize = 0x11000; // frag list being replaced (net/skbuff.ts), 136 bytes
