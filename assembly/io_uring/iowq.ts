@@ -9,7 +9,7 @@
 // A worker's request is counted (REQ_F_REFCOUNT): one reference is the worker's, one the completion's. The CQE is posted by
 // the worker itself, except on rings whose CQ only the submitter may touch (DEFER_TASKRUN), and when the CQ is full: there
 // by task work. Cleanup and freeing are always the submitter's.  Spec: send-zc.md 2.3, 2.6.
-import { EAGAIN, EBADF, ECANCELED, EFAULT, EINVAL } from "../abi/errno";
+import { EAGAIN, EBADF, EBADFD, ECANCELED, EFAULT, EINVAL } from "../abi/errno";
 import { IORING_OP_POLL_ADD, IORING_OP_SPLICE, IORING_OP_TEE, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
@@ -22,7 +22,7 @@ import { WaitEntry, waitAdd, waitEntryFree, waitEntryNew } from "../kernel/wait"
 import { POLLERR_MASK, POLLHUP_MASK, POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
 import { cqCommit, cqHasRoom, fillCqe } from "./cq";
 import { OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
-import { APOLL_OK, armPoll } from "./poll";
+import { APOLL_OK, armPoll, filePollable } from "./poll";
 import { deferFailed, findNext, freeLater, taskComplete } from "./req";
 import { assignFile, issueSqe } from "./submit";
 import { armLinkTimeout, flushTimeouts, prepLinkTimeout } from "./timeout";
@@ -30,7 +30,7 @@ import { reqTaskWorkAdd } from "./tw";
 import { CANCEL_IOWQ, CANCEL_RUNNING, cancelListAdd, cancelListDel } from "./cancel_list";
 import {
   IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP,
-  REQ_F_APOLL_MULTISHOT, REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_IOWQ, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_F_UNBOUND,
+  REQ_F_APOLL_MULTISHOT, REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_FORCE_ASYNC, REQ_F_IOWQ, REQ_F_MULTISHOT, REQ_F_NOWAIT, REQ_F_REFCOUNT, REQ_F_UNBOUND,
   REQ_LINK_FLAGS, Req,
   ReqList, reqListAdd,
 } from "./types";
@@ -193,8 +193,9 @@ function work(req: Req): Req {
 
 function issue(req: Req): void {
   const flags = IO_URING_F_UNLOCKED;
-  if (req.flags & REQ_F_APOLL_MULTISHOT) { // its CQEs are the submitter's to post: a worker only makes it wait
+  if (req.flags & (REQ_F_APOLL_MULTISHOT | REQ_F_MULTISHOT)) { // its CQEs are the submitter's to post: a worker only makes it wait
     if (!req.file && !assignFile(req)) queueFail(req, -EBADF);
+    else if (!filePollable(req)) queueFail(req, -EBADFD);
     else if (armPoll(req) != APOLL_OK) queueFail(req, -ECANCELED);
     else startLinkTimeout(req);
     return;

@@ -18,7 +18,7 @@ import {
 } from "../abi/uapi";
 import { POOL_KBUF, POOL_NODE, poolAlloc, poolFree } from "../lib/pool";
 import { SCRATCH_BUF_SEL, nil } from "../lib/state";
-import { IO_URING_F_UNLOCKED, REQ_F_BL_EMPTY, REQ_F_BUFFERS_COMMIT, REQ_F_BUFFER_RING, REQ_F_BUFFER_SELECT, REQ_F_BUFFER_SELECTED, Req, RingCtx } from "./types";
+import { IO_URING_F_UNLOCKED, REQ_F_BL_EMPTY, REQ_F_BUFFERS_COMMIT, REQ_F_BUF_MORE, REQ_F_BUFFER_RING, REQ_F_BUFFER_SELECT, REQ_F_BUFFER_SELECTED, Req, RingCtx } from "./types";
 
 /** A buffer of a legacy group. */
 @unmanaged @final export class KBuf {
@@ -53,6 +53,7 @@ if (offsetof<BufGroup>() > NODE_SIZE) ERROR("BufGroup does not fit its pool");
   addr: u64;
   len: u32; // asked for, cut to the buffer's
   group: BufGroup; // nil if there is nothing to commit any more
+  partial: u32; // of several: the last one was cut or left out
 }
 @inline export function bufSel(): BufSel { return changetype<BufSel>(SCRATCH_BUF_SEL); }
 
@@ -125,14 +126,19 @@ function selectRing(req: Req, g: BufGroup, sel: BufSel, len: u32, issueFlags: u3
   req.flags |= REQ_F_BUFFER_RING | REQ_F_BUFFERS_COMMIT;
   req.kbuf = load<u16>(e, BUF_OFF_BID) as u32;
   if (shouldCommit(req, issueFlags)) {
-    commit(req, g, sel.len, 1);
-    sel.group = nil<BufGroup>();
+    commitNow(req, sel, 1);
   }
   return sel.addr ? 0 : -ENOBUFS; // a null pointer is no buffer, wherever it comes from
 }
 
 /** A worker, or a file that cannot be polled: the buffer would stay up for others while this request waits. */
 @inline export function shouldCommit(req: Req, issueFlags: u32): bool { return (issueFlags & IO_URING_F_UNLOCKED) != 0 || !req.file.wq; }
+
+/** Commits what was just taken: `nr` entries, or sel.len bytes. The CQE says later whether any are left. */
+export function commitNow(req: Req, sel: BufSel, nr: u32): void {
+  if (!commit(req, sel.group, sel.len, nr)) req.flags |= REQ_F_BUF_MORE;
+  sel.group = nil<BufGroup>();
+}
 
 /** Consumes `len` bytes in `nr` entries. False: the last entry touched has bytes left (INC). */
 export function commit(req: Req, g: BufGroup, len: i32, nr: u32): bool {
@@ -167,7 +173,8 @@ export function putKbufs(req: Req, len: i32, group: BufGroup, nr: u32): u32 {
   if (req.flags & REQ_F_BUFFER_RING) {
     let flags = IORING_CQE_F_BUFFER | (req.kbuf << IORING_CQE_BUFFER_SHIFT);
     if (group && !commit(req, group, len, nr)) flags |= IORING_CQE_F_BUF_MORE;
-    req.flags &= ~REQ_F_BUFFER_RING;
+    if (req.flags & REQ_F_BUF_MORE) flags |= IORING_CQE_F_BUF_MORE;
+    req.flags &= ~(REQ_F_BUFFER_RING | REQ_F_BUF_MORE);
     return flags;
   }
   if (!(req.flags & REQ_F_BUFFER_SELECTED)) return 0;
@@ -200,4 +207,65 @@ export function recycleKbuf(req: Req, group: BufGroup): void {
 export function dropKbuf(req: Req): void {
   req.flags &= ~REQ_F_BUFFER_SELECTED;
   poolFree(POOL_KBUF, req.kbuf as usize);
+}
+
+// Several buffers (bundles) ---------------------------------------------------------------------------------------------
+
+/** Most buffers that are taken at once when the number of bytes is known. */
+const PEEK_MAX: u32 = 256;
+/** Segments of a vector (net/iov_iter.ts). */
+const KVEC_SHIFT: usize = 4;
+
+/**
+ * How many entries of a ring group to look at for `max` bytes (0: unknown) with a vector of `room` segments, which may grow
+ * (`expand`) if the number of bytes is known. All are taken to be as long as the first. -ENOBUFS: none, or an empty one.
+ */
+export function peekCount(g: BufGroup, max: u32, room: u32, expand: bool): i32 {
+  let avail = ringQueued(g);
+  if (!avail) return -ENOBUFS;
+  if (max) {
+    const len = load<u32>(ringEntry(g, g.head), BUF_OFF_LEN);
+    if (!len) return -ENOBUFS;
+    const need = ((max as u64) + (len as u64) - 1) / (len as u64);
+    if ((avail as u64) > need) avail = need as u32;
+    if (avail > PEEK_MAX) avail = PEEK_MAX;
+    if (expand) return avail;
+  }
+  return avail < room ? avail : room;
+}
+
+/**
+ * Describes up to `nr` entries in `kvec`, at most `max` bytes (0: no limit). The one that goes beyond is left out, cut if it
+ * is the first or the ring is incremental. Segments written; bufSel() has the bytes, and `partial`.
+ */
+export function peekBuffers(req: Req, g: BufGroup, kvec: usize, nr: u32, max: u32): u32 {
+  const sel = bufSel();
+  let head = g.head, left = max ? max : (i32.MAX_VALUE as u32), n: u32 = 0;
+  sel.group = g;
+  sel.len = 0;
+  sel.partial = 0;
+  sel.addr = load<u64>(ringEntry(g, head), BUF_OFF_ADDR);
+  req.kbuf = load<u16>(ringEntry(g, head), BUF_OFF_BID) as u32;
+  const tail = (g.head + ringQueued(g)) & 0xffff;
+  while (n < nr) {
+    const e = ringEntry(g, head), seg = kvec + ((n as usize) << KVEC_SHIFT);
+    let len = load<u32>(e, BUF_OFF_LEN);
+    if (len > left) {
+      len = left;
+      if (!(g.flags & GROUP_INC)) {
+        sel.partial = 1;
+        if (n) break;
+      }
+    }
+    store<u64>(seg, load<u64>(e, BUF_OFF_ADDR));
+    store<u64>(seg, len as u64, 8);
+    n++;
+    sel.len += len;
+    left -= len;
+    if (!left) break;
+    head = (head + 1) & 0xffff;
+  }
+  if (head == tail) req.flags |= REQ_F_BL_EMPTY;
+  req.flags |= REQ_F_BUFFER_RING | REQ_F_BUFFERS_COMMIT;
+  return n;
 }

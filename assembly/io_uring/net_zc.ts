@@ -20,6 +20,7 @@ import { SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
 import {
   netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup, sleepOrIntr,
 } from "./net";
+import { vecGive, vecTake } from "./net_vec";
 import { allocNotif, notifFlush } from "./notif";
 import { holdBufNode, nodeCovers } from "./rsrc_buffers";
 import {
@@ -45,6 +46,7 @@ function prepCommon(req: Req, sqe: usize): i32 {
   if (req.zc_flags & IORING_SEND_ZC_REPORT_USAGE) notif.zc_report = 1;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS) | MSG_NOSIGNAL | MSG_ZEROCOPY;
   if (req.msg_flags & MSG_DONTWAIT) req.flags |= REQ_F_NOWAIT;
+  if (req.ctx.vec_cache) vecTake(req);
   return 0;
 }
 
@@ -171,6 +173,7 @@ function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
 }
 
 function flush(req: Req): void {
+  if (req.ctx.vec_cache) vecGive(req, 0);
   const notif = req.notif;
   sendCleanup(req);
   req.flags &= ~REQ_F_NEED_CLEANUP;

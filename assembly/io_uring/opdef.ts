@@ -15,7 +15,8 @@ import { asyncCancel, asyncCancelPrep } from "./cancel";
 import { uringCmdIssue, uringCmdPrep } from "./cmd_net";
 import { closeIssue, closePrep, shutdownIssue, shutdownPrep } from "./misc";
 import { msgRing, msgRingCleanup, msgRingPrep } from "./msg_ring";
-import { sendCleanup, sendIssue, sendPrep, sendrecvFail, sendmsgIssue, sendmsgPrep } from "./net";
+import { sendCleanup, sendrecvFail } from "./net";
+import { sendIssue, sendPrep, sendmsgIssue, sendmsgPrep } from "./net_send";
 import { connectIssue, connectPrep } from "./net_connect";
 import { bindIssue, bindPrep, listenIssue, listenPrep, socketIssue, socketPrep } from "./net_open";
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
@@ -163,6 +164,7 @@ export function opCleanup(req: Req): void {
     case IORING_OP_SENDMSG_ZC: sendZcCleanup(req); return;
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
+    case IORING_OP_RECV:
     case IORING_OP_RECVMSG: sendCleanup(req); return;
     case IORING_OP_MSG_RING: msgRingCleanup(req); return;
     case IORING_OP_TIMEOUT:

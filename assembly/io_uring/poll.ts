@@ -22,7 +22,7 @@ import { completeDefer, deferFailed, reqPostCqe, taskComplete } from "./req";
 import { issueSqe, taskSubmit } from "./submit";
 import { reqTaskWorkAdd, reqTaskWorkAddLazy } from "./tw";
 import {
-  IO_URING_F_MULTISHOT, IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_APOLL_MULTISHOT, REQ_F_CQE_SKIP, REQ_F_POLLED, Req, RingCtx, setFail, setRes,
+  IO_URING_F_MULTISHOT, IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, IOU_REQUEUE, REQ_F_APOLL_MULTISHOT, REQ_F_CQE_SKIP, REQ_F_POLLED, Req, RingCtx, setFail, setRes,
 } from "./types";
 
 const EPOLLIN: u32 = 1, EPOLLPRI: u32 = 2, EPOLLOUT: u32 = 4, EPOLLERR: u32 = 8, EPOLLHUP: u32 = 0x10, EPOLLNVAL: u32 = 0x20;
@@ -146,6 +146,11 @@ function checkEvents(req: Req): i32 {
       if (req.poll_events & EPOLLONESHOT) return POLL_DONE;
       if (req.flags & REQ_F_APOLL_MULTISHOT) {
         const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_MULTISHOT, traceOn(TRACE_RING));
+        if (ret == IOU_REQUEUE) {
+          req.poll_mask = 0;
+          reqTaskWorkAdd(req, pollTaskFunc.index);
+          return POLL_NO_ACTION;
+        }
         if (ret != -EAGAIN) return ret ? ret : POLL_COMPLETED; // else it has taken what there was and waits on
       } else if (!reqPostCqe(req, req.poll_mask as i32, IORING_CQE_F_MORE)) {
         return POLL_USE_RES;

@@ -22,6 +22,7 @@ import { cqEventsUser, overflowDiscard } from "./cq";
 import { drainTake } from "./drain";
 import { unregisterEventfd } from "./eventfd";
 import { destroyBufGroups } from "./kbuf_ops";
+import { vecDestroy } from "./net_vec";
 import { dropPersonalities } from "./personality";
 import { regionFree } from "./region";
 import { deferFailed, freeReqCache, submitFlushCompletions } from "./req";
@@ -151,6 +152,7 @@ function ringFree(ctx: RingCtx): void {
   unregisterBuffers(ctx);
   unregisterFiles(ctx);
   destroyBufGroups(ctx);
+  vecDestroy(ctx);
   if (ctx.evfd) unregisterEventfd(ctx);
   dropPersonalities(ctx);
   napiExit(ctx);

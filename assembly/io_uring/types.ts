@@ -69,6 +69,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   // registered resources
   buf_table: usize; // io_uring/rsrc_table.ts
   buf_nr: u32;
+  vec_cache: usize; // lengths of the vectors in idle message headers (net_vec.ts), 0 = never had one
   buf_groups: u64; // provided buffers: 16 chains of BufGroup by bgid (kbuf.ts)
   buf_groups1: u64; buf_groups2: u64; buf_groups3: u64; buf_groups4: u64; buf_groups5: u64; buf_groups6: u64; buf_groups7: u64;
   file_table: usize;
@@ -155,6 +156,9 @@ export const REQ_F_UNBOUND: u32 = 0x10000000; // its worker may block for ever: 
 export const REQ_F_APOLL_MULTISHOT: u32 = 0x2000000; // stays armed: issued again at every event
 export const REQ_F_BIG_CQE: u32 = 0x20000000; // iter and iter1 are the upper half of a 32-byte CQE
 export const REQ_F_CREDS: u32 = 0x40000000; // issued with the credentials of a registered personality
+export const REQ_F_BUF_MORE: u32 = 0x4000000; // an incremental buffer was committed as it was taken, and has bytes left
+export const REQ_F_MULTISHOT: u32 = 0x8000000; // posts several CQEs without staying armed (send bundles)
+export const REQ_F_VEC: u32 = 0x80000000; // has a vector from an earlier use (net_vec.ts)
 export const REQ_LINK_FLAGS: u32 = 0xc;
 /** Freeing such a request is more than recycling it: references, links, cleanup, holds. */
 export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_CLEANUP | REQ_F_ARM_LTIMEOUT | REQ_F_NOTIF | REQ_F_POLLED | REQ_F_ASYNC_DATA
@@ -199,7 +203,7 @@ export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_C
   cmd_addr: u64;
   iter: u64; // IovIter, 40 bytes
   iter1: u64; iter2: u64; iter3: u64; iter4: u64;
-  // notification state
+  // notification state; of a receive or send bundle: NetState (net_bundle.ts)
   uarg: u64; // UbufInfo, 32 bytes
   uarg1: u64; uarg2: u64; uarg3: u64;
   nd_next: Req; // further notifications completed with this one
@@ -229,6 +233,7 @@ export const IO_URING_F_MULTISHOT: u32 = 8; // from an armed poll that stays arm
 // Results of issue() besides -errno.
 export const IOU_COMPLETE: i32 = 0; // res and cflags are set, post the CQE
 export const IOU_ISSUE_SKIP_COMPLETE: i32 = -529; // it will complete later
+export const IOU_REQUEUE: i32 = -532; // had its turn and could go on: to the end of the task work
 export const IOU_WOULD_SLEEP: i32 = -531; // a worker would sleep here until the file is ready, then go on
 
 @inline export function setRes(req: Req, res: i32, cflags: u32): void { req.res = res; req.cflags = cflags; }

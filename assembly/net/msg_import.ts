@@ -79,7 +79,11 @@ export function iterFromKvec(it: IovIter, kvec: usize, nr: u32, total: u32): voi
  * SOCKADDR_STORAGE_SIZE; without a name its length does not count.
  */
 export function copyMsghdr(um: UserMsg, uaddr: u64): i32 {
-  if (copyFromUser(changetype<usize>(um), uaddr, USER_MSG_SIZE)) return -EFAULT;
+  return copyFromUser(changetype<usize>(um), uaddr, USER_MSG_SIZE) ? -EFAULT : fixNamelen(um);
+}
+
+/** The rules for the length of a name, after the header was copied as it is. 0 or -EINVAL. */
+export function fixNamelen(um: UserMsg): i32 {
   if (!um.name) um.namelen = 0;
   if (um.namelen < 0) return -EINVAL;
   if (um.namelen > (SOCKADDR_STORAGE_SIZE as i32)) um.namelen = SOCKADDR_STORAGE_SIZE;
