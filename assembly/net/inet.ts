@@ -1,7 +1,7 @@
 // AF_INET as a family: which protocol a socket(2) call gets, struct sockaddr_in, bind, connect, listen, accept and names,
 // as far as TCP and UDP share them. man: ip(7), tcp(7), udp(7).
 import {
-  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW,
+  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT, MSG_FASTOPEN, SOCK_DGRAM, SOCK_RAW,
   SOCK_STREAM, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE,
 } from "../abi/socket";
 import {
@@ -10,7 +10,7 @@ import {
 } from "../abi/errno";
 import { notModelled } from "../lib/not_modelled";
 import { current } from "../kernel/task";
-import { SOCK_F_BOUND, SOCK_F_PORT_LOCK, Sock, sockError } from "./sock";
+import { MsgHdr, SOCK_F_BOUND, SOCK_F_PORT_LOCK, Sock, sockError } from "./sock";
 import {
   SS_CONNECTED, SS_CONNECTING, SS_DISCONNECTING, SS_UNCONNECTED, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
 } from "./tcp_states";
@@ -154,6 +154,21 @@ function streamConnect(sk: Sock, sin: usize, len: u32, family: u32): i32 {
 }
 
 /** Is the handshake still going on? */
+/**
+ * tcp_sendmsg_fastopen(): MSG_FASTOPEN connects first. No peer here gives cookies, so the data follows the handshake. 0: the
+ * send may be tried, and waits for the handshake if it may wait.
+ */
+export function inetSendFastopen(sk: Sock, msg: MsgHdr): i32 {
+  if (msg.name && msg.namelen >= 2 && sinFamily(msg.name) == AF_UNSPEC) return -EOPNOTSUPP;
+  let err = msg.name ? inetConnect(sk, msg.name, msg.namelen) : sk.state == TCP_CLOSE && sk.ss_state == SS_UNCONNECTED ? -EINVAL : -EISCONN;
+  if ((err == -EINPROGRESS || err == -EALREADY) && !(msg.flags & MSG_DONTWAIT)) {
+    if (inetConnectPending(sk)) return 0;
+    err = inetConnectDone(sk); // a peer on this machine has answered already
+  }
+  if (!err) msg.flags &= ~MSG_FASTOPEN; // the rest of the message goes the usual way
+  return err;
+}
+
 @inline export function inetConnectPending(sk: Sock): bool { return sk.state == TCP_SYN_SENT || sk.state == TCP_SYN_RECV; }
 
 /** Outcome of a handshake that is over: 0, or why it failed. The socket can try again after a failure. */

@@ -5,6 +5,9 @@
 //
 // Header bytes are real, in network order. The Ethernet header is the driver's business, as only the simulated NIC has a
 // wire.
+import { EINVAL } from "../abi/errno";
+import { IP_RETOPTS } from "../abi/socket";
+import { notModelled } from "../lib/not_modelled";
 import { S_IP_ID } from "../lib/state";
 import { csumFold, csumPartial } from "../lib/csum";
 import { SkBuff, skbPush } from "./skbuff";
@@ -16,6 +19,26 @@ export const IP_OFFSET: u32 = 0x1fff;
 export const IP_DEFAULT_TTL: u32 = 64;
 /** Largest IPv4 packet. */
 export const IP_MAX_MTU: u32 = 65535;
+
+const IPOPT_END: u32 = 0;
+const IPOPT_NOP: u32 = 1;
+const IP_OPTIONS_MAX: u32 = 40;
+
+/** ip_options_compile() for options of a send: 0 when they come to nothing, -EINVAL; real ones are not modelled. */
+export function ipOptionsCheck(at: usize, len: u32): i32 {
+  if (len > IP_OPTIONS_MAX) len = IP_OPTIONS_MAX;
+  for (let i: u32 = 0; i < len; ) {
+    const kind: u32 = load<u8>(at + (i as usize));
+    if (kind == IPOPT_END) return 0;
+    if (kind == IPOPT_NOP) {
+      i++;
+      continue;
+    }
+    const n: u32 = i + 1 < len ? (load<u8>(at + (i as usize), 1) as u32) : 0;
+    return n < 2 || n > len - i ? -EINVAL : notModelled(IP_RETOPTS);
+  }
+  return 0;
+}
 
 /** The next identification number. Only fragments need one that differs; there is one counter per machine. */
 @inline export function ipNextId(): u32 {

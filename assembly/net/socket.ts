@@ -5,8 +5,8 @@
 // A socket is a Sock behind a File. The File holds one reference, which op_release drops (at once, or when the protocol is
 // done with the connection); whoever calls into a socket holds the File meanwhile.
 import {
-  AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, MSG_DONTWAIT, MSG_EOR, MSG_ERRQUEUE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW,
-  SOCK_SEQPACKET, SOCK_STREAM,
+  AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, IPPROTO_TCP, MSG_DONTWAIT, MSG_EOR, MSG_ERRQUEUE, MSG_FASTOPEN, SOCK_CLOEXEC, SOCK_DGRAM,
+  SOCK_NONBLOCK, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
 } from "../abi/socket";
 import {
   EAFNOSUPPORT, EINVAL, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ESPIPE,
@@ -15,7 +15,7 @@ import { nil } from "../lib/state";
 import { current } from "../kernel/task";
 import { FILE_SOCKET, FMODE_NOWAIT, File, RW_WRITE, fileNew } from "../fs/file";
 import { errqueuePurge, recvErrqueue } from "./errqueue";
-import { inetAccept, inetBind, inetConnect, inetGetname, inetInitSock, inetListen, inetProtocol, inetShutdown } from "./inet";
+import { inetAccept, inetBind, inetConnect, inetGetname, inetInitSock, inetListen, inetProtocol, inetSendFastopen, inetShutdown } from "./inet";
 import { packetBind, packetGetname, packetInitSock } from "./packet";
 import { notModelled } from "../lib/not_modelled";
 import { refuseGetname, refuseInitSock } from "./refuse";
@@ -132,7 +132,13 @@ export function sockPair(domain: u32, type: u32, protocol: i32, pair: usize): i3
 @inline export function sockFromFile(f: File): Sock { return f.kind == FILE_SOCKET ? changetype<Sock>(f.priv) : nil<Sock>(); }
 
 /** Bytes sent, -EAGAIN instead of waiting, -errno. A stream may take less than was offered. */
-@inline export function sockSendmsg(sk: Sock, msg: MsgHdr): i32 { return call_indirect<i32>(sk.op_sendmsg, sk, msg); }
+@inline export function sockSendmsg(sk: Sock, msg: MsgHdr): i32 {
+  if (msg.flags & MSG_FASTOPEN && sk.protocol == IPPROTO_TCP) {
+    const err = inetSendFastopen(sk, msg);
+    if (err) return err;
+  }
+  return call_indirect<i32>(sk.op_sendmsg, sk, msg);
+}
 
 /** Bytes received, 0 at the end of a stream, -EAGAIN instead of waiting, -errno. */
 @inline export function sockRecvmsg(sk: Sock, msg: MsgHdr): i32 {

@@ -15,6 +15,7 @@ import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
 import { MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSet, fragSize, skbCanCoalesce, skbFillPage, skbZcopy, skbZcopyDowngradeManaged } from "./skbuff";
 import { skbUnlink } from "./skb_queue";
 import { MsgHdr, SHUTDOWN_SEND, SOCK_F_NOSPACE, SOCK_F_ZEROCOPY, Sock, lockSock, sockError, writeQueue } from "./sock";
+import { sockCmsgSend } from "./sock_cmsg";
 import { TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
 import { SKBFL_PURE_ZEROCOPY, UbufInfo } from "./ubuf_info";
 import { IovIter, copyFromIter, iterRevert } from "./iov_iter";
@@ -86,6 +87,10 @@ function fillQueue(sk: Sock, msg: MsgHdr, it: IovIter, uarg: UbufInfo, zc: bool)
     const pending = sockError(sk);
     if (pending) return pending;
     return stateIn(sk, (1 << TCP_SYN_SENT) | (1 << TCP_SYN_RECV)) ? waitConnect(sk) : endWithError(sk, -EPIPE);
+  }
+  if (msg.controllen) {
+    const err = sockCmsgSend(msg);
+    if (err) return endWithError(sk, err);
   }
   let copied: u32 = 0, allocated: u32 = 0;
   let mss = currentMss(sk), goal = sizeGoal(sk, mss, oob);

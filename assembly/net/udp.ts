@@ -4,12 +4,12 @@
 // once or, when corked (MSG_MORE, UDP_CORK), with the send that ends the cork.
 //
 // Spec: send-zc.md 2.4, 2.7, 3.4; man: udp(7), ip(7).
-import { EAFNOSUPPORT, EAGAIN, EDESTADDRREQ, EINVAL, EMSGSIZE, ENOBUFS, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP } from "../abi/errno";
+import { EAFNOSUPPORT, EAGAIN, EDESTADDRREQ, EINVAL, EMSGSIZE, ENOBUFS, ENETUNREACH, ENODEV, ENOMEM, ENOTCONN, EOPNOTSUPP } from "../abi/errno";
 import {
   AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_UDP, IP_PKTINFO, IP_RETOPTS, IP_TOS, IP_TTL, MSG_MORE, MSG_OOB, MSG_PROBE, POLLERR, POLLHUP,
-  POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM, SCM_CREDENTIALS, SCM_RIGHTS, SHUT_RDWR, SOCKADDR_IN_OFF_ADDR,
-  SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE, SOL_IP, SOL_SOCKET, SOL_UDP, SO_BROADCAST, SO_MARK, SO_NO_CHECK,
-  SO_PRIORITY, SO_TIMESTAMPING, UDP_SEGMENT,
+  POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM, SHUT_RDWR, SOCKADDR_IN_OFF_ADDR,
+  SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE, SOL_IP, SOL_SOCKET, SOL_UDP, SO_BROADCAST, SO_NO_CHECK,
+  UDP_SEGMENT,
 } from "../abi/socket";
 import { SMALL_SIZE } from "../abi/layout";
 import { REF_ABORTED, REF_DROPPED, REF_PURGED } from "../abi/trace";
@@ -19,18 +19,19 @@ import { S_UDP_CORK, nil } from "../lib/state";
 import { NetDevice, devByIndex } from "./dev";
 import { skbChecksum } from "./checksum";
 import { SKB_GSO_UDP_L4 } from "./gso";
-import { IP_DEFAULT_TTL, IP_DF, IP_HLEN, IP_MF, ipNextId, ipPushHeader } from "./ip";
+import { IP_DEFAULT_TTL, IP_DF, IP_HLEN, IP_MF, ipNextId, ipOptionsCheck, ipPushHeader } from "./ip";
 import { IpCork, ipAppendData, ipFlushPending } from "./ip_append";
 import { fragChainFree } from "./ip_frag";
 import { ipFinishOutput } from "./ip_output";
 import { cmsgData, cmsgDataLen, cmsgFirst, cmsgLevel, cmsgNext, cmsgOk, cmsgType, CMSG_END } from "./msg_import";
-import { FibEntry, fibLookup, fixUnspecified, routeErrno, routeGen, routeMtu } from "./route";
+import { FibEntry, fibLookup, fixUnspecified, isLocalAddr, routeErrno, routeGen, routeMtu } from "./route";
 import { CHECKSUM_PARTIAL, SkBuff } from "./skbuff";
 import { skbQueuePurge } from "./skb_queue";
 import {
   MsgHdr, SHUTDOWN_RCV, SHUTDOWN_SEND, SOCK_F_BOUND, SOCK_F_NOSPACE, SOCK_F_SUPPORT_ZC, SOCK_F_UNHASHED, Sock, errorQueue,
   receiveQueue, skStateChange, sockPut,
 } from "./sock";
+import { sockCmsgOk } from "./sock_cmsg";
 import { TCP_CLOSE, TCP_ESTABLISHED } from "./tcp_states";
 import { IP_RECVERR_ON, UDP_HLEN, udpRecvmsg, udpReleaseDeficit } from "./udp_input";
 import { udpGetPort, udpUnhash } from "./udp_port";
@@ -40,8 +41,6 @@ const UDP_CORKED: u32 = 4;
 /** Most segments of one GSO datagram. */
 const UDP_MAX_SEGMENTS: u32 = 128;
 const IP_PROTOCOL: i32 = 52;
-/** The bits of SOF_TIMESTAMPING_* that one send may ask for: hardware, software, scheduler, acknowledgement, completion. */
-const SOF_TIMESTAMPING_TX_MASK: u32 = 0x40303;
 
 /** Makes a fresh AF_INET datagram socket a UDP socket. */
 export function udpInitSock(sk: Sock): void {
@@ -101,13 +100,37 @@ export function udpSendmsg(sk: Sock, msg: MsgHdr): i32 {
     cork.nexthop = sk.route_nexthop;
   } else {
     daddr = fixUnspecified(cork.saddr, daddr);
-    const e = fibLookup(sk.netns, daddr, cork.oif), err = routeErrno(e, mayBroadcast(sk));
+    const e = fibLookup(sk.netns, daddr, cork.oif);
+    // Linux trusts who names a device more than its routing table: the destination is on that link.
+    const err = !e && cork.oif ? routeOnLink(sk, cork, daddr) : routeErrno(e, mayBroadcast(sk));
     if (err) return err;
+    if (!e) return sendPrepared(sk, msg, cork, daddr, dport, len, more);
+    if (cork.saddr != sk.saddr && !sourceFits(sk, cork.saddr, e.out)) return isLocalAddr(sk.netns, cork.saddr) ? -EINVAL : -ENETUNREACH;
     cork.dev = e.out;
     cork.nexthop = e.gateway ? e.gateway : daddr;
     if (!cork.saddr) cork.saddr = e.src;
     if (connected) cacheRoute(sk, e);
   }
+  return sendPrepared(sk, msg, cork, daddr, dport, len, more);
+}
+
+/** The device that IP_PKTINFO names, for a destination that no route through it has. */
+function routeOnLink(sk: Sock, cork: IpCork, daddr: u32): i32 {
+  const dev = devByIndex(cork.oif);
+  if (!dev || dev.ns != sk.netns || !dev.up) return -ENETUNREACH;
+  cork.dev = dev;
+  cork.nexthop = daddr;
+  if (!cork.saddr) cork.saddr = dev.addr;
+  return 0;
+}
+
+/** May a packet leave by `out` with this source address? It has to be our own, and one of lo stays there. */
+function sourceFits(sk: Sock, saddr: u32, out: NetDevice): bool {
+  return !saddr || (isLocalAddr(sk.netns, saddr) && (out.loopback != 0 || saddr >>> 24 != 127));
+}
+
+/** The second half: `cork` has everything that the header needs. */
+function sendPrepared(sk: Sock, msg: MsgHdr, cork: IpCork, daddr: u32, dport: u32, len: u32, more: bool): i32 {
   cork.daddr = daddr;
   cork.dport = dport;
   cork.fragsize = routeMtu(cork.dev);
@@ -249,7 +272,7 @@ function udpCmsgSend(sk: Sock, msg: MsgHdr, cork: IpCork): i32 {
   for (let off = cmsgFirst(msg); off != CMSG_END; off = cmsgNext(msg, off)) {
     const level = cmsgLevel(msg, off), type = cmsgType(msg, off), n = cmsgDataLen(msg, off), data = cmsgData(msg, off);
     if (level == SOL_SOCKET) {
-      if (!sockCmsgOk(type, n, data)) return -EINVAL;
+      if (!sockCmsgOk(msg, off)) return -EINVAL;
       continue;
     }
     if (level != SOL_IP) continue;
@@ -279,7 +302,11 @@ function udpCmsgSend(sk: Sock, msg: MsgHdr, cork: IpCork): i32 {
         cork.saddr = bswap<u32>(load<u32>(data, 4));
         break;
       }
-      case IP_RETOPTS:
+      case IP_RETOPTS: {
+        const err = ipOptionsCheck(data, n);
+        if (err) return err;
+        break;
+      }
       case IP_PROTOCOL:
         break;
       default:
@@ -287,13 +314,6 @@ function udpCmsgSend(sk: Sock, msg: MsgHdr, cork: IpCork): i32 {
     }
   }
   return 1;
-}
-
-/** Control messages of the socket level that a datagram may carry without harm (SCM_TXTIME asks for SO_TXTIME). */
-function sockCmsgOk(type: i32, n: u32, data: usize): bool {
-  if (type == SCM_RIGHTS || type == SCM_CREDENTIALS) return true;
-  if (type == SO_TIMESTAMPING) return n == 4 && (load<u32>(data) & ~SOF_TIMESTAMPING_TX_MASK) == 0;
-  return (type == SO_MARK || type == SO_PRIORITY) && n == 4;
 }
 
 // Addresses -------------------------------------------------------------------------------------------------------
