@@ -5,6 +5,7 @@
 //
 // Spec: send-zc.md 1.5 (flags, errors), 6.1-6.3.
 import { WAIT_REPORT_BASE } from "../abi/layout";
+import { BUG_WAKE } from "../abi/bug";
 import { CNT_ENTERS } from "../abi/counters";
 import { EBADF, EBADFD, EEXIST, EFAULT, EINVAL, ENOTMODELLED, EOPNOTSUPP, ETIME, EWAITFOREVER } from "../abi/errno";
 import {
@@ -15,6 +16,7 @@ import {
   RING_OFF_CQ_HEAD, RING_OFF_CQ_TAIL,
 } from "../abi/uapi";
 import { WAIT_DEFERRED, WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_NOTIFS, WAIT_REQS, WAIT_RING, WAIT_WANTED } from "../abi/wait";
+import { bugOn } from "../lib/bug";
 import { notModelledPending } from "../lib/not_modelled";
 import { SCRATCH_GETEVENTS, cntInc, nowNs } from "../lib/state";
 import { nextTimerAt, timersPending } from "../lib/timer";
@@ -192,6 +194,7 @@ function wakeUpLate(ctx: RingCtx): void {
 }
 
 function waitForEver(ctx: RingCtx, fd: i32, min: u32): i32 {
+  bugOn(cqEventsUser(ctx) >= min || current().tw_head != 0, BUG_WAKE, changetype<usize>(ctx), min);
   const r: usize = WAIT_REPORT_BASE;
   store<u32>(r + WAIT_KIND, WAIT_RING);
   store<u32>(r + WAIT_FD, fd as u32);

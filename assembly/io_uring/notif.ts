@@ -11,7 +11,7 @@
 // with it. Hence the order head, last, ..., second.
 //
 // Spec: send-zc.md 2.1, 2.5, 2.7; invariants I1, I2, I4, I14.
-import { BUG_CHAIN_CONTEXT, BUG_REF_UNDERFLOW } from "../abi/bug";
+import { BUG_CHAIN_CONTEXT, BUG_REF_UNDERFLOW, BUG_REPORT } from "../abi/bug";
 import { CNT_NOTIFS, CNT_NOTIFS_LIVE } from "../abi/counters";
 import { EEXIST } from "../abi/errno";
 import {
@@ -19,7 +19,7 @@ import {
   TR_NOTIF_LINK, TR_NOTIF_USAGE, TR_UBUF_PUT, TRACE_ZC,
 } from "../abi/trace";
 import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED, IORING_OP_NOP } from "../abi/uapi";
-import { bugOn } from "../lib/bug";
+import { DEBUG, bugOn } from "../lib/bug";
 import { cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { unaccountMem } from "../kernel/task";
@@ -96,6 +96,8 @@ function notifTwComplete(head: Req): void {
     bugOn(ctx != head.ctx || notif.task != head.task, BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
     const copied = notif.zc_report != 0 && (notif.zc_copied != 0 || notif.zc_used == 0);
     if (copied) notif.res = IORING_NOTIF_USAGE_ZC_COPIED as i32;
+    // copy_reason is kept whether a report is wanted or not.
+    if (DEBUG && notif.zc_report) bugOn((notif.copy_reason == COPY_LOCAL_DELIVERY || !notif.zc_used) != copied, BUG_REPORT, changetype<usize>(notif));
     trace(TRACE_ZC, TR_NOTIF_USAGE, changetype<usize>(reqUarg(notif)), notif.user_data, copied as u32, copyReason(notif, head));
     if (notif.account_pages) unaccountMem(ctx.acct_uid, notif.account_pages);
     ctx.nr_notifs--;

@@ -9,10 +9,11 @@
 // Sizes on the send side grow with the window in segments (sndbufExpand), on the receive side with what the reader takes
 // per round trip (tcp_rcvbuf.ts). Spec: send-zc.md 3.1, 3.3.
 import { PAGE_SIZE } from "../abi/layout";
-import { BUG_RMEM, BUG_WMEM } from "../abi/bug";
+import { BUG_PURE, BUG_RMEM, BUG_WMEM } from "../abi/bug";
 import { REF_ACKED } from "../abi/trace";
-import { bugOn } from "../lib/bug";
-import { SkBuff, kfreeSkb } from "./skbuff";
+import { DEBUG, bugOn } from "../lib/bug";
+import { isUserPage } from "../mm/page";
+import { SkBuff, fragAddr, kfreeSkb, skbZcopy } from "./skbuff";
 import { SOCK_F_SNDBUF_LOCK, Sock, sockPut } from "./sock";
 import { SKBFL_PURE_ZEROCOPY } from "./ubuf_info";
 import {
@@ -42,9 +43,17 @@ const PAGE_MASK: u32 = PAGE_SIZE - 1;
 /** What of the skb's truesize is charged to forward-alloc memory. */
 @inline function chargedSize(skb: SkBuff): u32 { return skbIsPure(skb) ? TCP_SKB_OVERHEAD : skb.truesize; }
 
+/** I19: what is not charged is the application's own pages, held by an owner. */
+function assertPure(skb: SkBuff): void {
+  if (!skbIsPure(skb)) return;
+  bugOn(!skbZcopy(skb) && skb.data_len != 0, BUG_PURE, changetype<usize>(skb), skb.data_len);
+  for (let i: u32 = 0; i < skb.shinfo.nr_frags; i++) bugOn(!isUserPage(fragAddr(skb.shinfo, i)), BUG_PURE, changetype<usize>(skb), i);
+}
+
 /** tcp_wmem_free_skb(): an skb of a send queue goes. */
 export function wmemFreeSkb(sk: Sock, skb: SkBuff, reason: u32): void {
   bugOn(sk.wmem_queued < skb.truesize, BUG_WMEM, changetype<usize>(sk), sk.wmem_queued);
+  if (DEBUG) assertPure(skb);
   sk.wmem_queued -= skb.truesize;
   memUncharge(sk, chargedSize(skb));
   kfreeSkb(skb, reason);
