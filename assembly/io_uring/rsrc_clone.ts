@@ -8,12 +8,10 @@ import {
 import { SCRATCH_RSRC_ARG } from "../lib/state";
 import { copyFromUser } from "../mm/vma";
 import { FILE_RING, fdFile } from "../fs/file";
+import { registeredRing, registeredRingError } from "./ring_fds";
 import { bufNodeNew, nodeGet } from "./rsrc_node";
 import { IORING_MAX_REG_BUFFERS, tableAlloc, tableFree, tableGet, tableSet } from "./rsrc_table";
 import { RingCtx } from "./types";
-
-/** Ring descriptors that a task can register. */
-const RINGFDS_MAX: u32 = 16;
 
 /** struct io_uring_clone_buffers at `arg`. EFAULT, EINVAL, EBUSY, EBADF, EOPNOTSUPP, ENXIO, EOVERFLOW, ENOMEM. */
 export function registerCloneBuffers(ctx: RingCtx, arg: u64): i32 {
@@ -24,21 +22,12 @@ export function registerCloneBuffers(ctx: RingCtx, arg: u64): i32 {
   if (ctx.buf_table && !(flags & IORING_REGISTER_DST_REPLACE)) return -EBUSY;
   for (let i: usize = 0; i < 3; i++) if (load<u32>(p + CLONE_BUFFERS_OFF_PAD + (i << 2))) return -EINVAL;
   const fd = load<i32>(p, CLONE_BUFFERS_OFF_SRC_FD);
-  const src = flags & IORING_REGISTER_SRC_REGISTERED ? registeredRing(fd as u32) : ringOf(fd);
-  if (src < 0) return src;
+  const registered = (flags & IORING_REGISTER_SRC_REGISTERED) != 0, f = registered ? registeredRing(fd as u32) : fdFile(fd);
+  if (!f) return registered ? registeredRingError(fd as u32) : -EBADF;
+  if (f.kind != FILE_RING) return -EOPNOTSUPP;
   const first = load<u32>(p, CLONE_BUFFERS_OFF_SRC_OFF), to = load<u32>(p, CLONE_BUFFERS_OFF_DST_OFF);
-  return clone(ctx, changetype<RingCtx>(src as usize), first, to, load<u32>(p, CLONE_BUFFERS_OFF_NR));
+  return clone(ctx, changetype<RingCtx>(f.priv), first, to, load<u32>(p, CLONE_BUFFERS_OFF_NR));
 }
-
-/** The ring behind a descriptor, as its address, or -errno. */
-function ringOf(fd: i32): i32 {
-  const f = fdFile(fd);
-  if (!f) return -EBADF;
-  return f.kind == FILE_RING ? (f.priv as i32) : -EOPNOTSUPP;
-}
-
-/** The same for a registered descriptor, of which there are none. */
-function registeredRing(index: u32): i32 { return index >= RINGFDS_MAX ? -EINVAL : -EBADF; }
 
 /** Buffers `first` to `first + nr` of `src` (all of them if `nr` is 0) become those from `to` on. */
 function clone(ctx: RingCtx, src: RingCtx, first: u32, to: u32, nr: u32): i32 {

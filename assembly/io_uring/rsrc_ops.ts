@@ -1,12 +1,12 @@
 // FILES_UPDATE and FIXED_FD_INSTALL: changing the table of registered files, and getting a descriptor out of it.
-import { EBADF, EINVAL } from "../abi/errno";
+import { EBADF, EINVAL, EPERM } from "../abi/errno";
 import {
   IORING_FILE_INDEX_ALLOC, IORING_FIXED_FD_NO_CLOEXEC, SQE_OFF_ADDR, SQE_OFF_ADDR3, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN,
   SQE_OFF_MSG_FLAGS, SQE_OFF_OFF,
 } from "../abi/uapi";
 import { fdInstall, fget, fputLater } from "../fs/file";
 import { allocFiles, updateFiles } from "./rsrc_files";
-import { IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_FIXED_FILE, Req, setFail, setRes } from "./types";
+import { IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_CREDS, REQ_F_FIXED_FILE, Req, setFail, setRes } from "./types";
 
 function complete(req: Req, ret: i32): i32 {
   if (ret < 0) setFail(req);
@@ -37,7 +37,8 @@ export function fixedFdInstallPrep(req: Req, sqe: usize): i32 {
     || load<u32>(sqe, SQE_OFF_FILE_INDEX) || load<u64>(sqe, SQE_OFF_ADDR3)) return -EINVAL;
   if (!(req.flags & REQ_F_FIXED_FILE)) return -EBADF;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS);
-  return req.msg_flags & ~IORING_FIXED_FD_NO_CLOEXEC ? -EINVAL : 0;
+  if (req.msg_flags & ~IORING_FIXED_FD_NO_CLOEXEC) return -EINVAL;
+  return req.flags & REQ_F_CREDS ? -EPERM : 0; // a descriptor is the task's own affair
 }
 
 export function fixedFdInstallIssue(req: Req): i32 {
