@@ -1,11 +1,17 @@
 // Invariant I5: when everything is closed and the network has come to rest, nothing of what a program made is left.
 import * as counters from "../../assembly/abi/counters.ts";
 import * as layout from "../../assembly/abi/layout.ts";
-import { IORING_UNREGISTER_FILES } from "../../assembly/abi/uapi.ts";
+import {
+  IORING_REGISTER_USE_REGISTERED_RING,
+  IORING_UNREGISTER_FILES,
+  IORING_UNREGISTER_RING_FDS,
+  RSRC_UPDATE_SIZE,
+} from "../../assembly/abi/uapi.ts";
 import type { Machine } from "../machine.ts";
 
 const FDS_MAX = 1024;
 const STANDARD_FDS = 3;
+const RING_FDS_MAX = 16;
 /** Longer than any retransmission, TIME_WAIT, reassembly or neighbour timer. */
 const REST_NS = 3_600_000_000_000n;
 
@@ -66,6 +72,7 @@ export function findLeaks(machine: Machine, before: readonly Count[]): string[] 
   // A ring goes when its last notification has come, and its table of files goes with it: a table that holds the socket
   // which would have to read the bytes keeps both for ever. So it is on Linux too (6.18), and no leak of ours.
   for (let fd = STANDARD_FDS; fd < FDS_MAX; fd++) sys.io_uring_register(fd, IORING_UNREGISTER_FILES, 0, 0);
+  unregisterRingFds(machine);
   for (let fd = STANDARD_FDS; fd < FDS_MAX; fd++) sys.close(fd);
   sys.munmap(layout.USER_BASE, layout.USER_END - layout.USER_BASE); // a mapping of a ring holds it, too
   exports.run_events(REST_NS);
@@ -78,4 +85,15 @@ export function findLeaks(machine: Machine, before: readonly Count[]): string[] 
   if (exiting !== 0) left.push(`${exiting} requests of closed rings`);
   if (pending !== 0) left.push(`${pending} armed timers`);
   return left;
+}
+
+/** A registered ring descriptor holds its ring, too; it goes with the task, which does not end here. */
+function unregisterRingFds({ sys, user }: Machine): void {
+  const slots = user.alloc(RING_FDS_MAX * RSRC_UPDATE_SIZE);
+  for (let slot = 0; slot < RING_FDS_MAX; slot++) user.setU32(slots + slot * RSRC_UPDATE_SIZE, slot);
+  const registered = (opcode: number) => (opcode | IORING_REGISTER_USE_REGISTERED_RING) >>> 0;
+  for (let slot = 0; slot < RING_FDS_MAX; slot++)
+    sys.io_uring_register(slot, registered(IORING_UNREGISTER_FILES), 0, 0);
+  for (let slot = 0; slot < RING_FDS_MAX; slot++)
+    sys.io_uring_register(slot, registered(IORING_UNREGISTER_RING_FDS), slots, RING_FDS_MAX);
 }
