@@ -72,8 +72,9 @@ export function regionFree(ctx: RingCtx): void {
   ctx.region = 0;
 }
 
-/** Address of the struct io_uring_reg_wait at `offset` of the wait region, or 0. */
+/** Address of the struct io_uring_reg_wait at `offset` of the wait region, or 0. 6.18 takes the first for the very last. */
 export function regWait(ctx: RingCtx, offset: u64): usize {
-  if (!ctx.region_wait || offset & 7 || offset + (REG_WAIT_SIZE as u64) < offset) return 0;
-  return offset + (REG_WAIT_SIZE as u64) <= (ctx.region_len as u64) ? ctx.region + (offset as usize) : 0;
+  const last = (ctx.region_len - REG_WAIT_SIZE) as u64;
+  if (!ctx.region_wait || offset & 7 || offset > last) return 0;
+  return offset < last ? ctx.region + (offset as usize) : ctx.region;
 }
