@@ -20,6 +20,7 @@ export const ENOTTY: i32 = 25;
 export const EFBIG: i32 = 27;
 export const ESPIPE: i32 = 29;
 export const EPIPE: i32 = 32;
+export const EDOM: i32 = 33;
 export const ENOSYS: i32 = 38;
 export const ELOOP: i32 = 40;
 export const ETIME: i32 = 62;

@@ -1,6 +1,8 @@
 // From a connection that waits on a listener to an open file: what accept4(2) and IORING_OP_ACCEPT share.
+import { AF_INET } from "../abi/socket";
 import { ECONNABORTED, ENFILE } from "../abi/errno";
 import { File, fput } from "../fs/file";
+import { inetAcceptedName } from "./inet";
 import { exportSockaddr } from "./msg_import";
 import { SCRATCH_NAME } from "./scratch";
 import { Sock } from "./sock";
@@ -29,7 +31,7 @@ export function acceptFile(sk: Sock, addr: u64, lenp: u64, flags: u32): i32 {
 }
 
 function exportPeer(sk: Sock, addr: u64, lenp: u64): i32 {
-  const len = sockGetname(sk, SCRATCH_NAME, true);
+  const len = sk.family == AF_INET ? inetAcceptedName(sk, SCRATCH_NAME) : sockGetname(sk, SCRATCH_NAME, true);
   if (len < 0) return -ECONNABORTED; // the peer has gone since
   return exportSockaddr(SCRATCH_NAME, len, addr, lenp);
 }

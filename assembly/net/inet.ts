@@ -1,7 +1,8 @@
 // AF_INET as a family: which protocol a socket(2) call gets, struct sockaddr_in, bind, connect, listen, accept and names,
 // as far as TCP and UDP share them. man: ip(7), tcp(7), udp(7).
 import {
-  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT, MSG_FASTOPEN, SOCK_DGRAM, SOCK_RAW,
+  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT,
+  MSG_FASTOPEN, SHUT_WR, SOCK_DGRAM, SOCK_RAW,
   SOCK_STREAM, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE,
 } from "../abi/socket";
 import {
@@ -185,10 +186,12 @@ export function inetConnectDone(sk: Sock): i32 {
 /** shutdown(2) also settles what connect() has come to. */
 export function inetShutdown(sk: Sock, how: u32): i32 {
   if (how > 2) return -EINVAL;
+  const given = sk.state == TCP_SYN_SENT || (sk.state == TCP_LISTEN && how != SHUT_WR); // up: the socket is as new
   const pending = inetConnectPending(sk) || sk.state == TCP_CLOSE, listening = sk.state == TCP_LISTEN, port = sk.sport;
   const err = call_indirect<i32>(sk.op_shutdown, sk, how);
   if (sk.type != SOCK_STREAM) return err;
-  if (sk.ss_state == SS_CONNECTING) sk.ss_state = pending ? SS_DISCONNECTING : SS_CONNECTED;
+  if (given) sk.ss_state = SS_UNCONNECTED;
+  else if (sk.ss_state == SS_CONNECTING) sk.ss_state = pending ? SS_DISCONNECTING : SS_CONNECTED;
   if (listening && sk.state == TCP_CLOSE && !(sk.flags & SOCK_F_PORT_LOCK)) {
     sk.last_port = port;
     sk.sport = 0;
@@ -215,6 +218,12 @@ export function inetAccept(sk: Sock): i32 {
   if (!child) return -EAGAIN;
   child.ss_state = SS_CONNECTED;
   return changetype<usize>(child) as i32;
+}
+
+/** The address of a connection that was just accepted, also if it has ended since. */
+export function inetAcceptedName(sk: Sock, sin: usize): i32 {
+  sinSet(sin, sk.daddr, sk.dport);
+  return SOCKADDR_IN_SIZE;
 }
 
 /** getsockname(2), getpeername(2): writes a sockaddr_in to `sin`; its length or -ENOTCONN. */

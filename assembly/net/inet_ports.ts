@@ -2,8 +2,9 @@
 //
 // Ephemeral ports are handed out in order (net.ipv4.ip_local_port_range), so that a run repeats exactly.
 import { EADDRINUSE } from "../abi/errno";
-import { IPPROTO_TCP } from "../abi/socket";
+import { IPPROTO_TCP, SO_REUSEPORT } from "../abi/socket";
 import { S_PORT_NEXT, S_SOCK_LIST, nil } from "../lib/state";
+import { notModelled } from "../lib/not_modelled";
 import { SOCK_F_REUSEADDR, Sock } from "./sock";
 import { TCP_LISTEN } from "./tcp_states";
 
@@ -13,7 +14,12 @@ const EPHEMERAL_COUNT: u32 = EPHEMERAL_MAX - EPHEMERAL_MIN + 1;
 
 /** May the two sockets hold one port? Both have to agree, and a listener shares with nobody. */
 @inline function mayShare(a: Sock, b: Sock): bool {
-  if (!a || !(a.flags & b.flags & SOCK_F_REUSEADDR)) return false;
+  if (!a) return false;
+  if (a.opts & b.opts & (1 << SO_REUSEPORT)) {
+    if (a.state == TCP_LISTEN && b.state == TCP_LISTEN) notModelled(SO_REUSEPORT); // connections would be spread over them
+    return true;
+  }
+  if (!(a.flags & b.flags & SOCK_F_REUSEADDR)) return false;
   return a.protocol != IPPROTO_TCP || (a.state != TCP_LISTEN && b.state != TCP_LISTEN);
 }
 

@@ -129,6 +129,7 @@ export const SHUTDOWN_SEND: u32 = 2;
   rmem_deficit: u32; // UDP: read but not yet given back to rmem_alloc
   reader_qlen: u32; // UDP: skbs at the head of the receive queue that the reader has to itself
   bound_addr: u32; // address given to bind()
+  peer_pid: u32; peer_uid: u32; peer_gid: u32; // AF_UNIX: who connected, or called listen() (SO_PEERCRED)
   last_port: u32; // TCP: getsockname() still shows the port of a connection that is over
 
   // TCP: assembly/net/tcp*.ts. Names of struct tcp_sock where it has one; times in us unless they are u64 (ns).

@@ -3,12 +3,12 @@
 // Options that have an effect here are stored where the effect is; switches that only have to be remembered are bits of
 // Sock.opts. The order of the checks, and which lengths are good enough, was asked of the kernel option by option.
 import {
-  AF_INET, AF_PACKET, AF_UNIX, AF_VSOCK, IPPROTO_TCP, IPPROTO_UDP, LINGER_OFF_LINGER, LINGER_OFF_ONOFF, LINGER_SIZE,
+  AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, IPPROTO_TCP, IPPROTO_UDP, LINGER_OFF_LINGER, LINGER_OFF_ONOFF, LINGER_SIZE,
   SO_ACCEPTCONN, SO_BINDTODEVICE, SO_BROADCAST, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MARK,
-  SO_MAX_PACING_RATE, SO_MEMINFO, SO_NO_CHECK, SO_OOBINLINE, SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF,
+  SO_MAX_PACING_RATE, SO_MEMINFO, SO_NO_CHECK, SO_OOBINLINE, SO_PASSCRED, SO_PEERCRED, SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF,
   SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPING, SO_TXTIME, SO_TYPE, SO_ZEROCOPY, SOCK_DGRAM, SOL_SOCKET,
 } from "../abi/socket";
-import { EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from "../abi/errno";
+import { EDOM, EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from "../abi/errno";
 import { wakeUp } from "../kernel/wait";
 import { current } from "../kernel/task";
 import { copyFromUser, copyToUser } from "../mm/vma";
@@ -23,11 +23,9 @@ import { inetGetsockopt, inetSetsockopt } from "./sockopt_inet";
 import { TCP_RMEM_MAX } from "./tcp_defs";
 import { TCP_LISTEN } from "./tcp_states";
 
-const EDOM: i32 = 33;
 const SO_DEBUG: i32 = 1;
 const SO_BSDCOMPAT: i32 = 14;
-const SO_PASSCRED: i32 = 16;
-const SO_PEERCRED: i32 = 17;
+const UCRED_SIZE: u32 = 12;
 const SOL_PACKET: i32 = 263;
 const TIMEVAL_SIZE: u32 = 16;
 const INT_MAX: u32 = 0x7fffffff;
@@ -39,7 +37,8 @@ const TICK_USEC: u32 = 4000;
 /** Bit of Sock.opts for an option that is only remembered, 0 for any other. */
 function rememberedBit(name: i32): u32 {
   switch (name) {
-    case SO_DEBUG: case SO_DONTROUTE: case SO_BROADCAST: case SO_KEEPALIVE: case SO_OOBINLINE: case SO_NO_CHECK:
+    case SO_DEBUG: case SO_DONTROUTE: case SO_BROADCAST: case SO_KEEPALIVE: case SO_OOBINLINE: case SO_NO_CHECK: case SO_REUSEPORT:
+    case SO_PASSCRED:
       return 1 << name;
     default:
       return 0;
@@ -55,6 +54,8 @@ export function sockSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: 
   const val = load<i32>(SCRATCH_WORDS), on = val != 0;
   const bit = rememberedBit(name);
   if (bit) {
+    if (name == SO_REUSEPORT && on && sk.family != AF_INET) return -EOPNOTSUPP;
+    if (name == SO_PASSCRED && !passesCred(sk)) return -EOPNOTSUPP;
     sk.opts = on ? sk.opts | bit : sk.opts & ~bit;
     return 0;
   }
@@ -89,9 +90,6 @@ export function sockSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: 
       return setTimeout(sk, name, uval, len);
     case SO_ZEROCOPY:
       return setZerocopy(sk, val);
-    case SO_REUSEPORT:
-      if (on && sk.family != AF_INET) return -EOPNOTSUPP;
-      return on ? notModelled(SO_REUSEPORT) : 0;
     case SO_TIMESTAMP:
     case SO_TIMESTAMPING:
     case SO_TXTIME:
@@ -226,6 +224,7 @@ export function sockoptOut(uval: u64, ulen: u64, len: i32, size: u32): i32 {
 
 /** An option of SOL_SOCKET, left at SCRATCH_WORDS: its size, or -ENOPROTOOPT. */
 export function sockGetValue(sk: Sock, name: i32): i32 {
+  if (name == SO_PEERCRED) return peerCred(sk);
   return name == SO_MEMINFO ? memInfo(sk) : name == SO_LINGER ? getLinger(sk) : getValue(sk, name);
 }
 
@@ -241,7 +240,7 @@ function getValue(sk: Sock, name: i32): i32 {
     case SO_SNDBUF: val = sk.sndbuf; break;
     case SO_RCVBUF: val = sk.rcvbuf; break;
     case SO_REUSEADDR: val = ((sk.flags & SOCK_F_REUSEADDR) != 0) as u32; break;
-    case SO_REUSEPORT: case SO_BSDCOMPAT: val = 0; break;
+    case SO_BSDCOMPAT: val = 0; break;
     case SO_PRIORITY: val = sk.priority; break;
     case SO_MARK: val = sk.sk_mark; break;
     case SO_RCVLOWAT: val = sk.rcvlowat ? sk.rcvlowat : 1; break;
@@ -250,11 +249,24 @@ function getValue(sk: Sock, name: i32): i32 {
     case SO_RCVTIMEO: return getTimeout(sk.rcvtimeo);
     case SO_SNDTIMEO: return getTimeout(sk.sndtimeo);
     default:
+      if (name == SO_PASSCRED && !passesCred(sk)) return -EOPNOTSUPP;
       if (!bit) return isGettable(name) ? notModelled(name) : -ENOPROTOOPT;
       val = ((sk.opts & bit) != 0) as u32;
   }
   store<u32>(SCRATCH_WORDS, val);
   return 4;
+}
+
+/** Families whose messages can carry their sender's credentials. */
+@inline function passesCred(sk: Sock): bool { return sk.family == AF_UNIX || sk.family == AF_NETLINK; }
+
+/** struct ucred: nobody, except of a connected or listening AF_UNIX socket. */
+function peerCred(sk: Sock): i32 {
+  const unix = sk.family == AF_UNIX;
+  store<u32>(SCRATCH_WORDS, unix ? sk.peer_pid : 0);
+  store<u32>(SCRATCH_WORDS, unix ? sk.peer_uid : u32.MAX_VALUE, 4);
+  store<u32>(SCRATCH_WORDS, unix ? sk.peer_gid : u32.MAX_VALUE, 8);
+  return UCRED_SIZE;
 }
 
 function getTimeout(ns: u64): i32 {

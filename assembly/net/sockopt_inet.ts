@@ -68,7 +68,14 @@ function ipSetsockopt(sk: Sock, name: i32, uval: u64, len: i32): i32 {
   return 0;
 }
 
+/** Does the socket know the level at all? That comes before the pointers. */
+function hasLevel(sk: Sock, level: i32): bool {
+  if (level == SOL_IP) return true;
+  return sk.type == SOCK_STREAM ? level == SOL_TCP : sk.type == SOCK_DGRAM && (level == SOL_UDP || level == IPPROTO_UDPLITE);
+}
+
 export function inetGetsockopt(sk: Sock, level: i32, name: i32, uval: u64, ulen: u64): i32 {
+  if (!hasLevel(sk, level)) return -EOPNOTSUPP;
   if (copyFromUser(SCRATCH_WORDS, ulen, 4)) return -EFAULT;
   const len = load<i32>(SCRATCH_WORDS);
   let val: i32 = -EOPNOTSUPP;

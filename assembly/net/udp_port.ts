@@ -1,6 +1,7 @@
 // Which UDP socket owns a local port. Sockets with a port are chained by a hash of it; input picks the best match.
 import { EADDRINUSE, EAGAIN } from "../abi/errno";
-import { INADDR_ANY } from "../abi/socket";
+import { INADDR_ANY, SO_REUSEPORT } from "../abi/socket";
+import { notModelled } from "../lib/not_modelled";
 import { S_UDP_HASH, S_UDP_PORT_NEXT, nil } from "../lib/state";
 import { SOCK_F_REUSEADDR, SOCK_F_UNHASHED, Sock } from "./sock";
 import { TCP_ESTABLISHED } from "./tcp_states";
@@ -41,6 +42,10 @@ function conflict(netns: u32, addr: u32, port: u32, sk: Sock): bool {
   for (let at = chain(port); at; at = at.hash_next) {
     if (at == sk || at.sport != port || at.netns != netns) continue;
     if (at.flags & SOCK_F_REUSEADDR && sk.flags & SOCK_F_REUSEADDR) continue;
+    if (at.opts & sk.opts & (1 << SO_REUSEPORT)) {
+      notModelled(SO_REUSEPORT); // datagrams would be spread over them
+      continue;
+    }
     if (at.bound_dev && sk.bound_dev && at.bound_dev != sk.bound_dev) continue;
     if (addr == INADDR_ANY || at.saddr == INADDR_ANY || at.saddr == addr) return true;
   }

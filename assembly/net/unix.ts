@@ -7,6 +7,7 @@ import { AF_UNIX, AF_UNSPEC, POLLHUP, POLLIN, POLLRDHUP, POLLRDNORM, SOCK_DGRAM,
 import { EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, EISCONN, ENOMEM, ENOTCONN, EOPNOTSUPP, EPERM } from "../abi/errno";
 import { REF_PURGED } from "../abi/trace";
 import { nil } from "../lib/state";
+import { current } from "../kernel/task";
 import { skbQueuePurge } from "./skb_queue";
 import {
   POLLERR_MASK, POLLOUT_MASK, SHUTDOWN_RCV, SHUTDOWN_SEND, SOCK_F_DEAD, SOCK_F_NOSPACE, Sock, errorQueue, receiveQueue, skAlloc,
@@ -30,6 +31,8 @@ const SOMAXCONN: u32 = 4096;
 export function unixInitSock(sk: Sock): void {
   sk.state = TCP_CLOSE;
   sk.backlog_max = MAX_DGRAM_QLEN;
+  sk.peer_uid = u32.MAX_VALUE;
+  sk.peer_gid = u32.MAX_VALUE;
   sk.op_release = unixRelease.index;
   sk.op_shutdown = unixShutdown.index;
   if (sk.type == SOCK_STREAM) {
@@ -47,8 +50,18 @@ export function unixInitSock(sk: Sock): void {
   }
 }
 
+/** init_peercred(): from now on SO_PEERCRED of `sk` names the caller. */
+function setPeerCred(sk: Sock): void {
+  const t = current();
+  sk.peer_pid = t.id;
+  sk.peer_uid = t.uid;
+  sk.peer_gid = 0;
+}
+
 /** socketpair(2): connects two fresh sockets. */
 export function unixPair(a: Sock, b: Sock): void {
+  setPeerCred(a);
+  setPeerCred(b);
   sockHold(a);
   sockHold(b);
   a.peer = b;
@@ -63,6 +76,7 @@ export function unixListen(sk: Sock, backlog: i32): i32 {
   if (sk.state != TCP_CLOSE && sk.state != TCP_LISTEN) return -EINVAL;
   sk.backlog_max = (backlog as u32) > SOMAXCONN ? SOMAXCONN : (backlog as u32);
   sk.state = TCP_LISTEN;
+  setPeerCred(sk);
   return 0;
 }
 
@@ -83,6 +97,9 @@ function streamConnect(sk: Sock, sun: usize, len: u32): i32 {
   if (!child) return -ENOMEM;
   unixInitSock(child);
   unixPair(sk, child);
+  sk.peer_pid = other.peer_pid; // who called listen(), not who will accept
+  sk.peer_uid = other.peer_uid;
+  sk.peer_gid = other.peer_gid;
   child.parent = other;
   child.priv = changetype<usize>(unixAddrGet(unixAddr(other)));
   if (other.accept_tail) other.accept_tail.accept_next = child;
