@@ -16,6 +16,7 @@ import { choose } from "../lib/rng";
 import { SCRATCH_COUNT, S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace, traceOn } from "../lib/trace";
+import { threadBegin, threadEnd } from "../kernel/sched";
 import { copyFromUser, copyToUser } from "../mm/vma";
 import { FILE_MEM, filePoll } from "../fs/file";
 import { WaitEntry, waitAdd, waitEntryFree, waitEntryNew } from "../kernel/wait";
@@ -156,8 +157,10 @@ function workerTurn(): bool {
   if (!n) return false;
   const ctx = load<u32>(S_TRACE_CTX);
   store<u32>(S_TRACE_CTX, TRACE_CTX_IOWQ);
+  const softirqs = threadBegin();
   let req = take(choose(n));
   while (req) req = work(req);
+  threadEnd(softirqs);
   store<u32>(S_TRACE_CTX, ctx);
   if (eligible()) timerArmIn(workerTimer(), NEXT_NS);
   return true;

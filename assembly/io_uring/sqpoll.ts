@@ -13,6 +13,7 @@ import { TRACE_CTX_SQPOLL } from "../abi/trace";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
 import { notModelledPending } from "../lib/not_modelled";
 import { S_TRACE_CTX, nowNs } from "../lib/state";
+import { threadBegin, threadEnd } from "../kernel/sched";
 import { Timer, timerArm, timerArmIn, timerFree, timerNew } from "../lib/timer";
 import { submitSqes } from "./submit";
 import { iowqInit } from "./iowq";
@@ -134,6 +135,7 @@ export function sqpollFull(ctx: RingCtx): bool { return atomic.load<u32>(ctx.rin
 function sqThread(p: usize): void {
   const sqd = changetype<SqData>(p), saved = load<u32>(S_TRACE_CTX);
   store<u32>(S_TRACE_CTX, TRACE_CTX_SQPOLL);
+  const softirqs = threadBegin();
   let worked = false, more = false;
   sqd.refs++; // a ring that goes meanwhile must not take the thread along
   for (let ctx = sqd.first; ctx; ctx = ctx.sqd_next) {
@@ -144,6 +146,7 @@ function sqThread(p: usize): void {
     }
     if (runSqpollWork(ctx)) worked = true;
   }
+  threadEnd(softirqs);
   store<u32>(S_TRACE_CTX, saved);
   if (--sqd.refs == 0) {
     timerFree(timer(sqd));

@@ -53,6 +53,17 @@ function runTimerSoftirq(): void {
   store<u32>(S_TRACE_CTX, ctx);
 }
 
+/**
+ * A kernel thread's turn is an event, too, but no softirq: what it sends over lo is received before it goes on. Returns what
+ * threadEnd() needs.
+ */
+export function threadBegin(): u32 {
+  const depth = load<u32>(S_BH_DEPTH);
+  store<u32>(S_BH_DEPTH, 0);
+  return depth;
+}
+export function threadEnd(depth: u32): void { store<u32>(S_BH_DEPTH, depth); }
+
 /** Softirq work raised inside the pair runs at the outermost enable. */
 @inline export function localBhDisable(): void { store<u32>(S_BH_DEPTH, load<u32>(S_BH_DEPTH) + 1); }
 
