@@ -19,6 +19,7 @@ import { WAIT_DEFERRED, WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_NOTIFS,
 import { bugOn } from "../lib/bug";
 import { notModelledPending } from "../lib/not_modelled";
 import { SCRATCH_GETEVENTS, cntInc, nowNs } from "../lib/state";
+import { choose } from "../lib/rng";
 import { nextTimerAt, timersPending } from "../lib/timer";
 import { copyFromUser, userReadable } from "../mm/vma";
 import { current } from "../kernel/task";
@@ -177,20 +178,21 @@ function cqringWait(ctx: RingCtx, fd: i32, min: u32, deadline: u64, minUsec: u32
       return cqEventsUser(ctx) ? 0 : -ETIME;
     }
     if (step == SLEEP_NEVER || nowNs() > horizon) return waitForEver(ctx, fd, min);
+    if (satisfied(ctx, target, timeouts) || hasWork(ctx, target)) whileWaking();
     runWorkWoken(ctx, missing(ctx, target), false);
-    if (satisfied(ctx, target, timeouts)) wakeUpLate(ctx);
   }
   return 0;
 }
 
+/** Is there task work that wakes the waiter? */
+function hasWork(ctx: RingCtx, target: u32): bool {
+  return current().tw_head != 0 || ((ctx.flags & IORING_SETUP_DEFER_TASKRUN) != 0 && localWorkWakes(ctx, missing(ctx, target)));
+}
+
 /** A woken waiter is not running yet: what the other CPU does in the meantime happens first. */
-function wakeUpLate(ctx: RingCtx): void {
-  const until = nowNs() + WAKE_NS;
-  while (timersPending() && nextTimerAt() <= until) {
-    sleepStep(until);
-    runTaskWork();
-    if (ctx.overflow_first) flushOverflow(ctx);
-  }
+function whileWaking(): void {
+  const until = nowNs() + WAKE_NS * (choose(3) ^ 1);
+  while (timersPending() && nextTimerAt() <= until) sleepStep(until);
 }
 
 function waitForEver(ctx: RingCtx, fd: i32, min: u32): i32 {

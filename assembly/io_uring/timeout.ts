@@ -1,7 +1,7 @@
 // TIMEOUT (by time, or by number of completions; once, or again and again), TIMEOUT_REMOVE with its updates, and LINK_TIMEOUT.
 // Expiry only queues task work.
 //
-// Request fields used: cmd_addr = time in ns, cmd_len = completion count or repetitions, done_io = CQ position when armed,
+// Request fields used: cmd_addr = time in ns, cmd_len = completion count or repetitions, done_io = number of completions that ends it,
 // zc_flags = repetitions left, msg_flags = IORING_TIMEOUT_*, big0 = Timer, nd_head = the request that a LINK_TIMEOUT guards.
 // man: io_uring_enter(2), io_uring_prep_timeout(3), io_uring_prep_timeout_update(3).
 import { ECANCELED, EINVAL, ENOENT, ENOMEM, ETIME } from "../abi/errno";
@@ -112,8 +112,9 @@ export function timeoutIssue(req: Req): i32 {
   let prev = cancelLast(ctx, CANCEL_TIMEOUT);
   if (!noSeq(req)) { // sorted by the completion that ends it, all before those without
     const seq = seqNow(ctx);
-    req.done_io = seq;
-    while (prev && (noSeq(prev) || req.cmd_len < prev.done_io + prev.cmd_len - seq)) prev = prev.cancel_prev;
+    req.done_io = seq + req.cmd_len;
+    ctx.cq_last_tm_flush = seq;
+    while (prev && (noSeq(prev) || req.cmd_len < prev.done_io - seq)) prev = prev.cancel_prev;
     ctx.timeouts_active++;
   }
   cancelListInsert(req, CANCEL_TIMEOUT, prev);
@@ -158,12 +159,17 @@ function isLast(req: Req): bool {
   return --req.zc_flags == 0;
 }
 
-/** Completion-count timeouts whose number of CQEs has been posted complete with 0. Timeouts' own CQEs do not count. */
+/**
+ * Completion-count timeouts whose number of CQEs has been posted complete with 0. Timeouts' own CQEs do not count. They are
+ * taken off the count before they are posted: between the two, and while they wait on the overflow list, the count is
+ * lower than at the last look, and the difference, being unsigned, ends whatever is next.
+ */
 export function flushTimeouts(ctx: RingCtx): void {
-  const seq = seqNow(ctx);
+  const seq = seqNow(ctx), last = ctx.cq_last_tm_flush;
+  ctx.cq_last_tm_flush = seq;
   for (;;) {
     const req = cancelFirst(ctx, CANCEL_TIMEOUT);
-    if (!req || noSeq(req) || seq - req.done_io < req.cmd_len) return;
+    if (!req || noSeq(req) || seq - last < req.done_io - last) return;
     unlist(req);
     ctx.cq_timeouts++;
     setRes(req, 0, 0);

@@ -37,6 +37,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   cq_slot: u32; // the next CQE goes here ...
   cq_slot_end: u32; // ... until this one: slots known to be free (cq.ts)
   cq_timeouts: u32; // CQEs posted by expired timeouts, not counted by completion-count timeouts
+  cq_last_tm_flush: u32; // how many completions there were when they were looked at last
   // submission state
   link_head: Req;
   link_last: Req;
