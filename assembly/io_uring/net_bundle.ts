@@ -8,10 +8,10 @@ import { accessOk } from "../mm/vma";
 import { chunkAlloc } from "../mm/page";
 import { iterFromKvec } from "../net/msg_import";
 import { iterUbuf, kvecBase, kvecLen } from "../net/iov_iter";
-import { BufGroup, GROUP_RING, bufGroup, bufSel, bufferSelect, commit, commitNow, peekBuffers, peekCount, shouldCommit } from "./kbuf";
+import { BufGroup, GROUP_RING, bufGroup, bufSel, bufferSelect, commit, commitNow, peekBuffers, peekCount } from "./kbuf";
 import { AD_IOV, NR_INLINE, sendState } from "./net";
 import { vecGrow, vecRoom } from "./net_vec";
-import { REQ_F_NEED_CLEANUP, Req, reqIter } from "./types";
+import { IO_URING_F_UNLOCKED, REQ_F_NEED_CLEANUP, Req, reqIter } from "./types";
 
 /** What a receive or a bundle remembers besides the fields of Req; in the place of the notification state. */
 @unmanaged @final export class NetState {
@@ -47,11 +47,11 @@ function kvecRoom(req: Req, nr: u32): usize {
   return s.iov_chunk;
 }
 
-/** Takes as many buffers as suit `max` bytes. Segments (in the NetState), or -ENOENT (no group), -ENOBUFS, -ENOMEM. */
-function peek(req: Req, max: u32, expand: bool, issueFlags: u32): i32 {
+/** Takes as many buffers as suit `max` bytes, or one of a legacy group for `legacyMax`. Segments (in the NetState), or -ENOENT (no group), -ENOBUFS, -ENOMEM. */
+function peek(req: Req, max: u32, legacyMax: u32, expand: bool, issueFlags: u32): i32 {
   const g = bufGroup(req.ctx, req.buf_index), s = netState(req);
   if (!g) return -ENOENT;
-  if (!(g.flags & GROUP_RING)) return peekLegacy(req, max, issueFlags);
+  if (!(g.flags & GROUP_RING)) return peekLegacy(req, legacyMax, issueFlags);
   const room = expand ? vecRoom(req) : 1, nr = peekCount(g, max, room, expand);
   if (nr < 0) return nr;
   const kvec = kvecRoom(req, nr);
@@ -86,7 +86,7 @@ function iterate(req: Req): i32 {
 export function recvSelect(req: Req, issueFlags: u32): i32 {
   const s = netState(req), sel = bufSel();
   sel.group = changetype<BufGroup>(0);
-  if (!(req.zc_flags & IORING_RECVSEND_BUNDLE)) {
+  if (!(req.zc_flags & IORING_RECVSEND_BUNDLE) || issueFlags & IO_URING_F_UNLOCKED) { // a worker takes one at a time
     const err = bufferSelect(req, req.cmd_len, issueFlags);
     if (err) return err;
     req.cmd_len = sel.len;
@@ -97,9 +97,8 @@ export function recvSelect(req: Req, issueFlags: u32): i32 {
   let max = req.cmd_len;
   if (s.inq > 1) max = minNotZero(max, s.inq as u32);
   if (req.zc_flags & RECV_F_LIMIT) max = minNotZero(max, s.mshot_left);
-  const nr = peek(req, max, true, issueFlags);
+  const nr = peek(req, max, max, true, issueFlags);
   if (nr < 0) return nr;
-  if (sel.group && shouldCommit(req, issueFlags)) commitNow(req, sel, nr);
   if (sel.partial) req.zc_flags |= RECV_F_NO_RETRY;
   if (nr == 1) req.cmd_len = sel.len;
   return iterate(req);
@@ -108,7 +107,7 @@ export function recvSelect(req: Req, issueFlags: u32): i32 {
 /** Selection of a send: committed at once, it is not given back. 0 or -errno. */
 export function sendSelect(req: Req, issueFlags: u32): i32 {
   const sel = bufSel(), bundle = (req.zc_flags & IORING_RECVSEND_BUNDLE) != 0;
-  const nr = peek(req, minNotZero(req.cmd_len, INT_MAX), bundle, issueFlags);
+  const nr = peek(req, minNotZero(req.cmd_len, INT_MAX), 0, bundle, issueFlags); // a legacy buffer is sent as a whole
   if (nr < 0) return nr;
   if (sel.group && sel.group.flags & GROUP_RING) commitNow(req, sel, nr);
   req.cmd_len = sel.len;

@@ -5,7 +5,7 @@
 // once, a multishot request receives up to 33 times before others have their turn.
 // Man pages: io_uring_prep_recv_multishot(3), io_uring_prep_recv(3); observed: tests/scenarios/pbuf-6.18.json.
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
-import { MAX_RW_COUNT, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_TRUNC, MSG_WAITALL } from "../abi/socket";
+import { AF_INET, MAX_RW_COUNT, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_TRUNC, MSG_WAITALL, SOCK_STREAM } from "../abi/socket";
 import {
   IORING_CQE_F_BUF_MORE, IORING_CQE_F_MORE, IORING_CQE_F_SOCK_NONEMPTY, IORING_OP_RECV, IORING_OP_RECVMSG, IORING_RECVSEND_BUNDLE, IORING_RECVSEND_POLL_FIRST, IORING_RECV_MULTISHOT,
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS,
@@ -143,7 +143,9 @@ function receive(req: Req, sk: Sock, issueFlags: u32, group: BufGroup, err: i32)
   if (issueFlags & IO_URING_F_NONBLOCK) flags |= MSG_DONTWAIT;
   if (!err) {
     const minRet: i32 = flags & MSG_WAITALL && !(flags & MSG_ERRQUEUE) && !hasControl(req) ? reqIter(req).count as i32 : 0;
+    const before = reqIter(req).count;
     ret = recvCall(req, sk, msg, flags);
+    if (flags & MSG_TRUNC && sk.family == AF_INET && sk.type == SOCK_STREAM) reqIter(req).count = before; // TCP threw it away: nothing is filled
     ended = ret <= 0;
     s.inq = ret < 0 ? -1 : (msg.inq as i32);
     if (ret >= 0 && req.opcode == IORING_OP_RECVMSG && req.flags & REQ_F_APOLL_MULTISHOT) {

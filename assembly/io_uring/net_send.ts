@@ -19,7 +19,7 @@ import { vecGive, vecTake } from "./net_vec";
 import { reqPostCqe } from "./req";
 import {
   IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_BL_EMPTY, REQ_F_BUFFER_RING, REQ_F_BUFFER_SELECT, REQ_F_BUFFER_SELECTED, REQ_F_MULTISHOT,
-  REQ_F_NOWAIT, Req, reqIter, setFail, setRes,
+  REQ_F_NOWAIT, REQ_F_POLLED, Req, reqIter, setFail, setRes,
 } from "./types";
 
 const SENDMSG_FLAGS: u32 = IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_BUNDLE | IORING_SEND_VECTORIZED;
@@ -97,7 +97,8 @@ export function sendmsgIssue(req: Req, issueFlags: u32): i32 { return sendIssue(
 function sendMore(req: Req): bool {
   const bundle = (req.zc_flags & IORING_RECVSEND_BUNDLE) != 0;
   req.cflags = putKbufs(req, req.res, nil<BufGroup>(), bundle ? bundleNbufs(req, req.res) : 1);
-  if (!bundle || req.res <= 0 || req.flags & REQ_F_BL_EMPTY) return false;
+  // Who had to wait for poll gets one CQE, however much is left.
+  if (!bundle || req.res <= 0 || req.flags & (REQ_F_BL_EMPTY | REQ_F_POLLED)) return false;
   if (!reqPostCqe(req, req.res, req.cflags | IORING_CQE_F_MORE)) return false;
   req.done_io = 0;
   req.cmd_len = 0; // sqe.len is the first round's only

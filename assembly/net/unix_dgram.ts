@@ -1,6 +1,6 @@
 // AF_UNIX datagrams and sequenced packets: one skb per message. man: unix(7).
 import { CNT_COPIED_TX } from "../abi/counters";
-import { MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_SEQPACKET } from "../abi/socket";
+import { MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_SEQPACKET } from "../abi/socket";
 import { EAGAIN, ECONNREFUSED, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, ENOTCONN, EOPNOTSUPP, EPERM, EPIPE } from "../abi/errno";
 import { REF_ABORTED, REF_READ } from "../abi/trace";
 import { S_SOCK_LIST, cntAdd, nil } from "../lib/state";
@@ -96,13 +96,16 @@ export function unixSeqpacketRecvmsg(sk: Sock, msg: MsgHdr): i32 {
   return sk.state != TCP_ESTABLISHED ? -ENOTCONN : unixDgramRecvmsg(sk, msg);
 }
 
-/** op_recvmsg: bytes copied (or the message's whole length with MSG_TRUNC), -EAGAIN, a pending error. */
+/** op_recvmsg: bytes copied (or the message's whole length with MSG_TRUNC), 0 after shutdown, -EAGAIN, a pending error. */
 export function unixDgramRecvmsg(sk: Sock, msg: MsgHdr): i32 {
   if (msg.flags & MSG_OOB) return -EOPNOTSUPP;
   const err = sockError(sk);
   if (err) return err;
   const q = receiveQueue(sk), skb = q.first;
-  if (!skb) return sk.type == SOCK_SEQPACKET && sk.shutdown & SHUTDOWN_RCV ? 0 : -EAGAIN;
+  if (!skb) {
+    const waits = !(msg.flags & MSG_DONTWAIT); // a datagram socket notices the shutdown only when it is about to wait
+    return sk.shutdown & SHUTDOWN_RCV && (waits || sk.type == SOCK_SEQPACKET) ? 0 : -EAGAIN;
+  }
   const peek = (msg.flags & MSG_PEEK) != 0;
   if (!peek) {
     skbUnlink(q, skb);
