@@ -9,6 +9,7 @@ import { SLEEP_EVENT, sleepStep } from "./kernel/sched";
 import { devByIndex } from "./net/dev";
 import { devAddrAdd, devCreate, devDefaultRoute, devGet, devSet, netNsCreate } from "./drivers/rtnetlink";
 import { nicIrq, nicRings, nicTimer } from "./drivers/nic";
+import { vmRestore } from "./mm/vma";
 import { ioUringEnter } from "./io_uring/enter";
 import { ioUringRegister } from "./io_uring/register";
 import { countReqs, ringExitPending } from "./io_uring/ring";
@@ -37,6 +38,8 @@ export function boot(seed: u32): void {
 }
 
 export function clear(): void { clearMachine(); }
+/** What was unmapped stays out of use: mmap() of PROT_NONE at a fixed address. */
+export function vm_reserve(addr: usize, len: usize): void { vmRestore(addr, len, 0); }
 
 export function now_ns(): u64 { return nowNs(); }
 export function events_pending(): u32 { return timersPending(); }

@@ -87,8 +87,10 @@ export async function diffRandom(options: RandomOptions): Promise<void> {
     );
     const wall_ms = performance.now() - start;
     // The build that users run, without the kernel's processes in between.
+    const before = process.cpuUsage();
     const emulator_ms = await timeEmulator(new Emulator("release"), result.asked);
-    close(result, options, { emulator_ms, wall_ms });
+    const cpu = process.cpuUsage(before);
+    close(result, options, { emulator_ms, emulator_cpu_ms: (cpu.user + cpu.system) / 1000, wall_ms });
   } finally {
     kernel.dispose();
   }
@@ -153,20 +155,22 @@ const LABELS: Record<(typeof VERDICTS)[number], string> = {
 function close(
   result: CampaignResult,
   options: RandomOptions,
-  { emulator_ms, wall_ms }: { emulator_ms: number; wall_ms: number },
+  { emulator_ms, emulator_cpu_ms, wall_ms }: Record<"emulator_ms" | "emulator_cpu_ms" | "wall_ms", number>,
 ): void {
   const { counts, notModelled, kernel_ms } = result;
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   const ratio = kernel_ms / Math.max(emulator_ms, 0.001);
   if (options.json) {
     const missing = Object.fromEntries(notModelled);
-    console.log(JSON.stringify({ counts, not_modelled: missing, emulator_ms, kernel_ms, ratio, wall_ms }));
+    console.log(
+      JSON.stringify({ counts, not_modelled: missing, emulator_ms, emulator_cpu_ms, kernel_ms, ratio, wall_ms }),
+    );
   } else {
     for (const [what, count] of [...notModelled].sort((a, b) => b[1] - a[1]).slice(0, 20))
       console.log(`${count} times ${what}`);
     console.log(VERDICTS.map((verdict) => `${counts[verdict]} ${LABELS[verdict]}`).join(", "));
     console.log(
-      `emulator ${seconds(emulator_ms)}, kernel ${seconds(kernel_ms)}, ratio ${ratio.toFixed(0)}; ${seconds(wall_ms)} in all`,
+      `emulator ${seconds(emulator_ms)} (${seconds(emulator_cpu_ms)} of CPU), kernel ${seconds(kernel_ms)}, ratio ${ratio.toFixed(0)}; ${seconds(wall_ms)} in all`,
     );
   }
   if (counts.different > 0) process.exitCode = EXIT_FAILED;

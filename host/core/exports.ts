@@ -34,6 +34,8 @@ export interface CoreExports {
   // Memory -----------------------------------------------------------------------------------------------------------
   /** Anonymous mapping in the user region (fd -1), or a ring mapping (fd, offset IORING_OFF_*). Address (u32), or -errno as i32 > -4096. */
   sys_mmap(len: number, prot: number, fd: number, offset: number): number;
+  /** Keeps unmapped pages from being handed out again, as an inaccessible mapping at that place would. */
+  vm_reserve(addr: number, len: number): void;
   sys_munmap(addr: number, len: number): number;
   sys_mprotect(addr: number, len: number, prot: number): number;
 

@@ -67,9 +67,11 @@ export function stepHash(run: RunContext, step: StepOf<"hash">): void {
 }
 
 export function stepUnmap(run: RunContext, step: StepOf<"unmap">): void {
-  const buffer = run.buf(step.buf);
-  run.sys.munmap(buffer.address, wholePages(buffer.length));
-  buffer.isWritable = false;
+  const { address, length } = run.buf(step.buf);
+  const result = run.sys.munmap(address, wholePages(length));
+  // No later buffer comes to lie where this one was: the address stays bad, here and in the harness.
+  if (result === 0) run.machine.exports.vm_reserve(address, wholePages(length));
+  run.buf(step.buf).isWritable = false;
 }
 
 export function stepMprotectNone(run: RunContext, step: StepOf<"mprotect_none">): void {

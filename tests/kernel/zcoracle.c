@@ -880,7 +880,9 @@ static void op_poke(char **words, int count) {
 static void op_unmap(char **words, int count) {
   (void)count;
   struct named_buf *buf = buf_of(words[1]);
-  munmap(buf->bytes, buf->mapped);
+  // No later buffer comes to lie where this one was.
+  if (!munmap(buf->bytes, buf->mapped))
+    mmap(buf->bytes, buf->mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   buf->is_writable = 0;
 }
 
