@@ -24,6 +24,7 @@ export const EDOM: i32 = 33;
 export const ENOSYS: i32 = 38;
 export const ELOOP: i32 = 40;
 export const ETIME: i32 = 62;
+export const ENOPKG: i32 = 65;
 export const EPROTO: i32 = 71;
 export const EOVERFLOW: i32 = 75;
 export const EBADFD: i32 = 77;

@@ -154,3 +154,14 @@ export function memFileTruncate(m: MemFile, size: i64): i32 {
   m.size = size as u64;
   return 0;
 }
+
+/** What is between two positions reads as zeros from now on. */
+export function memFileZero(m: MemFile, from: u64, to: u64): void {
+  while (from < to) {
+    const off = (from as u32) & (CHUNK_SIZE - 1), chunk = chunkAt(m, from, false);
+    let n = (CHUNK_SIZE - off) as u64;
+    if (n > to - from) n = to - from;
+    if (chunk) memory.fill(chunk + (off as usize), 0, n as usize);
+    from += n;
+  }
+}
