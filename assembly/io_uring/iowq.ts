@@ -199,6 +199,7 @@ function issue(req: Req): void {
   if (req.flags & (REQ_F_APOLL_MULTISHOT | REQ_F_MULTISHOT)) { // its CQEs are the submitter's to post: a worker only makes it wait
     if (!req.file && !assignFile(req)) queueFail(req, -EBADF);
     else if (!filePollable(req)) queueFail(req, -EBADFD);
+    else if (!req.file.wq) queueFail(req, -EBADFD);
     else if (armPoll(req) != APOLL_OK) queueFail(req, -ECANCELED);
     else startLinkTimeout(req);
     return;

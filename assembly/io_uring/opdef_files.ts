@@ -1,5 +1,5 @@
 // The rows of the opcode table (opdef.ts) that work on files of any kind: transfers, splicing, epoll, futexes.
-import { EOPNOTSUPP } from "../abi/errno";
+import { EINVAL, EOPNOTSUPP } from "../abi/errno";
 import {
   IORING_OP_EPOLL_CTL, IORING_OP_EPOLL_WAIT, IORING_OP_FADVISE, IORING_OP_FALLOCATE, IORING_OP_FSYNC, IORING_OP_FTRUNCATE,
   IORING_OP_FUTEX_WAIT, IORING_OP_FUTEX_WAITV, IORING_OP_FUTEX_WAKE, IORING_OP_MADVISE, IORING_OP_PIPE, IORING_OP_READ,
@@ -14,9 +14,9 @@ import {
 import { futexCleanup, futexPrep, futexWaitIssue, futexWaitvIssue, futexWaitvPrep, futexWakeIssue } from "./futex";
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, OP_POLLIN, OP_POLLOUT } from "./opdef";
 import { pipeIssue, pipePrep } from "./pipe";
-import { rwCleanup, rwFail, rwIssue, rwPrep } from "./rw";
+import { readMultishotIssue, rwCleanup, rwFail, rwIssue, rwPrep } from "./rw";
 import { spliceIssue, splicePrep, teeIssue, teePrep } from "./splice";
-import { Req } from "./types";
+import { REQ_F_BUFFER_SELECT, Req } from "./types";
 
 export function fileOpProperties(opcode: u32): u32 {
   const rw = OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_IOPOLL;
@@ -29,7 +29,7 @@ export function fileOpProperties(opcode: u32): u32 {
     case IORING_OP_WRITE:
     case IORING_OP_WRITE_FIXED:
     case IORING_OP_WRITEV_FIXED: return rw | OP_POLLOUT;
-    case IORING_OP_READ_MULTISHOT: return OP_IOPRIO | OP_BUFFER_SELECT;
+    case IORING_OP_READ_MULTISHOT: return OP_MODELLED | OP_NEEDS_FILE | OP_POLLIN | OP_BUFFER_SELECT;
     case IORING_OP_FSYNC:
     case IORING_OP_SYNC_FILE_RANGE:
     case IORING_OP_FTRUNCATE:
@@ -58,6 +58,7 @@ export function fileOpPrep(req: Req, sqe: usize): i32 {
     case IORING_OP_WRITE_FIXED:
     case IORING_OP_READV_FIXED:
     case IORING_OP_WRITEV_FIXED: return rwPrep(req, sqe);
+    case IORING_OP_READ_MULTISHOT: return req.flags & REQ_F_BUFFER_SELECT ? rwPrep(req, sqe) : -EINVAL;
     case IORING_OP_SPLICE: return splicePrep(req, sqe);
     case IORING_OP_TEE: return teePrep(req, sqe);
     case IORING_OP_PIPE: return pipePrep(req, sqe);
@@ -86,6 +87,7 @@ export function fileOpIssue(req: Req, issueFlags: u32): i32 {
     case IORING_OP_WRITE_FIXED:
     case IORING_OP_READV_FIXED:
     case IORING_OP_WRITEV_FIXED: return rwIssue(req, issueFlags);
+    case IORING_OP_READ_MULTISHOT: return readMultishotIssue(req, issueFlags);
     case IORING_OP_SPLICE: return spliceIssue(req, issueFlags);
     case IORING_OP_TEE: return teeIssue(req, issueFlags);
     case IORING_OP_PIPE: return pipeIssue(req);

@@ -6,15 +6,14 @@
 //
 //   req.cmd_addr, cmd_len  sqe.addr, sqe.len       req.done_io    bytes of earlier attempts
 //   req.msg_flags          rw_flags                req.zc_flags   RWS_*
-import { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EOPNOTSUPP } from "../abi/errno";
+import { EAGAIN, EBADF, EBADFD, EFAULT, EINTR, EINVAL, EOPNOTSUPP } from "../abi/errno";
 import { MAX_RW_COUNT, UIO_MAXIOV } from "../abi/socket";
 import {
-  IORING_OP_READ, IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_WRITEV_FIXED,
+  IORING_CQE_F_MORE, IORING_OP_READ_MULTISHOT, IORING_OP_READV, IORING_OP_READV_FIXED, IORING_OP_READ_FIXED, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_WRITEV_FIXED,
   IORING_OP_WRITE_FIXED, IORING_SETUP_IOPOLL, SQE_OFF_ADDR, SQE_OFF_ADDR3, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF, SQE_OFF_PAD2,
 } from "../abi/uapi";
-import { NOT_MODELLED_FORM } from "../abi/not_modelled";
-import { notModelled } from "../lib/not_modelled";
-import { accessOk, userReadable } from "../mm/vma";
+import { SCRATCH_RSRC, nil } from "../lib/state";
+import { accessOk, copyFromUser, userReadable } from "../mm/vma";
 import { ITER_BVEC, IovIter, iterUbuf, kvecBase, kvecLen } from "../mm/iov_iter";
 import {
   FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
@@ -22,13 +21,14 @@ import {
 import { memFileOf } from "../fs/memfile";
 import { RWF_HIPRI, RWF_NOWAIT, rwFlags } from "../fs/rwf";
 import { POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
+import { BufGroup, bufSel, bufferSelect, doBufferSelect, putKbuf, recycleKbuf } from "./kbuf";
 import { sendAlloc, sendCleanup, setupVec } from "./net";
-import { taskComplete } from "./req";
+import { reqPostCqe, taskComplete } from "./req";
 import { holdBufNode, nodeCovers } from "./rsrc_buffers";
 import { RsrcNode } from "./rsrc_node";
 import { reqTaskWorkAdd } from "./tw";
 import {
-  IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP, REQ_F_BUFFER_SELECT, REQ_F_CANCELLED, REQ_F_NOWAIT, Req, reqIter, setFail,
+  IO_URING_F_MULTISHOT, IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, IOU_WOULD_SLEEP, REQ_F_APOLL_MULTISHOT, REQ_F_BUFFERS_COMMIT, REQ_F_BUFFER_SELECT, REQ_F_CANCELLED, REQ_F_NOWAIT, Req, reqIter, setFail,
   setRes,
 } from "./types";
 
@@ -71,8 +71,34 @@ export function rwPrep(req: Req, sqe: usize): i32 {
     if (userReadable(load<u64>(sqe, SQE_OFF_ADDR3), PI_ATTR_SIZE)) return -EFAULT;
     req.zc_flags |= RWS_PI;
   }
-  if (req.flags & REQ_F_BUFFER_SELECT) return notModelled(NOT_MODELLED_FORM | req.opcode);
+  if (req.flags & REQ_F_BUFFER_SELECT) return prepSelect(req);
   return isVector(req.opcode) ? prepVector(req) : isFixed(req.opcode) ? 0 : prepRange(req);
+}
+
+/** The buffer comes with the data. A vector must have one segment, of which only the length counts. */
+function prepSelect(req: Req): i32 {
+  if (req.opcode == IORING_OP_READ_MULTISHOT) {
+    if (req.cmd_addr || req.cmd_len) return -EINVAL;
+    req.flags |= REQ_F_APOLL_MULTISHOT;
+    return 0;
+  }
+  if (req.opcode != IORING_OP_READV) return 0;
+  if (req.cmd_len != 1) return -EINVAL;
+  if (copyFromUser(SCRATCH_RSRC, req.cmd_addr, 16)) return -EFAULT;
+  req.cmd_len = load<u32>(SCRATCH_RSRC, 8);
+  return 0;
+}
+
+/** Takes a buffer of the request's group. 0 and bufSel(), -ENOBUFS, -EFAULT. */
+function importSelected(req: Req, issueFlags: u32): i32 {
+  const err = bufferSelect(req, req.cmd_len, issueFlags);
+  if (err) return err;
+  const sel = bufSel(), len = sel.len < MAX_RW_COUNT ? sel.len : MAX_RW_COUNT;
+  req.cmd_len = sel.len; // and is not asked for more if it has to take another one
+  if (!accessOk(sel.addr, len as u64)) return -EFAULT;
+  iterUbuf(reqIter(req), sel.addr, len);
+  req.zc_flags |= RWS_IMPORTED;
+  return 0;
 }
 
 /** ioprio_check_cap(): a class that exists; the lowest bits of none must be 0 as well. */
@@ -156,10 +182,73 @@ function startPos(req: Req, count: u32): i32 {
 }
 
 export function rwIssue(req: Req, issueFlags: u32): i32 {
+  if (!(req.flags & REQ_F_BUFFER_SELECT)) return issue(req, issueFlags, nil<BufGroup>());
+  let group = nil<BufGroup>();
+  if (doBufferSelect(req)) {
+    const err = importSelected(req, issueFlags);
+    group = bufSel().group;
+    if (err) return err == -EFAULT && req.flags & REQ_F_BUFFERS_COMMIT ? drop(req, group, err) : err;
+  }
+  const ret = issue(req, issueFlags, group);
+  if (ret == IOU_COMPLETE || ret == IOU_WOULD_SLEEP) return ret;
+  // A buffer of a legacy group stays with the request: for the next attempt, or lost and named in its CQE.
+  return req.flags & REQ_F_BUFFERS_COMMIT ? drop(req, group, ret) : ret;
+}
+
+function drop(req: Req, group: BufGroup, ret: i32): i32 {
+  recycleKbuf(req, group);
+  return ret;
+}
+
+/**
+ * READ_MULTISHOT: reads at each event for as long as the file is ready, and ends when it fails, the file ends or no buffer is there. The
+ * first issue reads once and leaves the rest to the poll it arms.
+ */
+export function readMultishotIssue(req: Req, issueFlags: u32): i32 {
+  if (!req.file.wq) return -EBADFD;
+  do {
+    let group = nil<BufGroup>(), ret: i32 = 0;
+    if (doBufferSelect(req)) {
+      ret = importSelected(req, issueFlags);
+      group = bufSel().group;
+    }
+    if (!ret) ret = attempt(req, issueFlags);
+    if (ret == -EAGAIN) {
+      req.cmd_len = 0; // the next buffer may be longer
+      recycleKbuf(req, group);
+      if (!(req.file.mode & FMODE_NOWAIT)) req.flags &= ~REQ_F_APOLL_MULTISHOT;
+      return -EAGAIN;
+    }
+    let cflags: u32 = 0;
+    if (ret <= 0) {
+      recycleKbuf(req, group);
+      if (ret < 0) setFail(req);
+    } else {
+      cflags = putKbuf(req, ret, group);
+    }
+    req.cmd_len = 0;
+    if (ret <= 0 || !(req.flags & REQ_F_APOLL_MULTISHOT) || !reqPostCqe(req, ret, cflags | IORING_CQE_F_MORE)) {
+      setRes(req, ret, cflags);
+      return IOU_COMPLETE;
+    }
+  } while (issueFlags & IO_URING_F_MULTISHOT && filePoll(req.file) & POLLIN_MASK);
+  return -EAGAIN;
+}
+
+/** One read without waiting: bytes or -errno. */
+function attempt(req: Req, issueFlags: u32): i32 {
+  const flags = initFile(req, 0), it = reqIter(req);
+  if (flags < 0) return flags;
+  if (issueFlags & IO_URING_F_NONBLOCK && !supportsNowait(req.file, POLLIN_MASK)) return -EAGAIN;
+  const err = startPos(req, it.count);
+  return err ? err : fileRw(req.file, it, rwPos(req), flags);
+}
+
+function issue(req: Req, issueFlags: u32, group: BufGroup): i32 {
   const write = isWrite(req.opcode) ? RW_WRITE : 0, nonblock = (issueFlags & IO_URING_F_NONBLOCK) != 0, f = req.file, it = reqIter(req);
   let err = req.zc_flags & RWS_IMPORTED ? 0 : importFixed(req);
   if (err) return err;
-  let flags = initFile(req, write);
+  const flags = initFile(req, write);
   if (flags < 0) return flags;
   const want = it.count;
   if (nonblock) {
@@ -178,13 +267,13 @@ export function rwIssue(req: Req, issueFlags: u32): i32 {
     req.done_io += ret; // a worker writes everything
     return sleepOrEnd(req);
   }
-  return rwDone(req, ret, want, flags);
+  return rwDone(req, ret, want, flags, group);
 }
 
-function rwDone(req: Req, ret: i32, want: u32, flags: u32): i32 {
+function rwDone(req: Req, ret: i32, want: u32, flags: u32, group: BufGroup): i32 {
   if (req.zc_flags & RWS_CUR_POS) fileSetPos(req.file, flags & RW_APPEND ? memFileOf(req.file).size : rwPos(req) + (ret as u64));
   if ((ret as u32) != want) setFail(req);
-  setRes(req, ret + (req.done_io as i32), 0);
+  setRes(req, ret + (req.done_io as i32), req.flags & REQ_F_BUFFER_SELECT ? putKbuf(req, ret, group) : 0);
   return IOU_COMPLETE;
 }
 
