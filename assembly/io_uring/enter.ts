@@ -32,7 +32,7 @@ import { registeredRing, registeredRingError } from "./ring_fds";
 import { sqpollFull, sqpollKick, sqpollNotice } from "./sqpoll";
 import { submitSqes } from "./submit";
 import { flushTimeouts } from "./timeout";
-import { localWorkWakes, runLocalWork, runLocalWorkWoken, runTaskWork } from "./tw";
+import { localWorkPending, localWorkWakes, runLocalWork, runLocalWorkWoken, runTaskWork } from "./tw";
 import { RingCtx } from "./types";
 
 const ENTER_FLAGS: u32 = 0xff;
@@ -163,9 +163,14 @@ function runWorkWoken(ctx: RingCtx, left: u32, timeIsUp: bool): void {
 function cqringWait(ctx: RingCtx, fd: i32, min: u32, deadline: u64, minUsec: u32): i32 {
   const horizon = nowNs() + WAIT_HORIZON, timeouts = ctx.cq_timeouts, startTail = cqTail(ctx);
   let target = atomic.load<u32>(ctx.rings, RING_OFF_CQ_HEAD) + min;
-  let until = minUsec ? nowNs() + (minUsec as u64) * 1000 : deadline, isMin = minUsec != 0;
+  let until = minUsec ? nowNs() + (minUsec as u64) * 1000 : deadline, isMin = minUsec != 0, awake = true;
   while (!satisfied(ctx, target, timeouts)) {
     if (notModelledPending()) return -ENOTMODELLED;
+    if (awake && ctx.flags & IORING_SETUP_DEFER_TASKRUN && localWorkPending(ctx)) { // what its own work has queued does not let it sleep
+      runLocalWorkWoken(ctx, missing(ctx, target));
+      runOtherWork(ctx);
+      continue;
+    }
     const step = sleepStep(until);
     if (step == SLEEP_DEADLINE) {
       if (isMin && until < deadline && deadline != FOREVER && !(ctx.work_count | ctx.retry_count) && cqTail(ctx) == startTail && !cqEventsUser(ctx)) {
@@ -178,7 +183,8 @@ function cqringWait(ctx: RingCtx, fd: i32, min: u32, deadline: u64, minUsec: u32
       return cqEventsUser(ctx) ? 0 : -ETIME;
     }
     if (step == SLEEP_NEVER || nowNs() > horizon) return waitForEver(ctx, fd, min);
-    if (satisfied(ctx, target, timeouts) || hasWork(ctx, target)) whileWaking();
+    awake = satisfied(ctx, target, timeouts) || hasWork(ctx, target);
+    if (awake) whileWaking();
     runWorkWoken(ctx, missing(ctx, target), false);
   }
   return 0;

@@ -135,20 +135,20 @@ const LOCAL_WORK_MAX: u32 = 20;
 /** Items that the SQ thread takes at most before it looks for SQEs again. */
 const SQPOLL_WORK_MAX: u32 = 32;
 
-@inline function workPending(ctx: RingCtx): bool { return (ctx.work_count | ctx.retry_count) != 0; }
+@inline export function localWorkPending(ctx: RingCtx): bool { return (ctx.work_count | ctx.retry_count) != 0; }
 
 /** Local work when `min` CQEs are wanted. */
-@inline export function runLocalWork(ctx: RingCtx, min: u32): void { if (workPending(ctx)) runLocal(ctx, min, max<u32>(LOCAL_WORK_MAX, min)); }
+@inline export function runLocalWork(ctx: RingCtx, min: u32): void { if (localWorkPending(ctx)) runLocal(ctx, min, max<u32>(LOCAL_WORK_MAX, min)); }
 
 /** Local work of a waiter that was woken: no more items than the `missing` CQEs. */
-@inline export function runLocalWorkWoken(ctx: RingCtx, missing: u32): void { if (workPending(ctx)) runLocal(ctx, missing, missing); }
+@inline export function runLocalWorkWoken(ctx: RingCtx, missing: u32): void { if (localWorkPending(ctx)) runLocal(ctx, missing, missing); }
 
 /** Local work of a ring that ends: all of it. */
-export function runAllLocalWork(ctx: RingCtx): void { while (workPending(ctx)) runLocal(ctx, u32.MAX_VALUE, u32.MAX_VALUE); }
+export function runAllLocalWork(ctx: RingCtx): void { while (localWorkPending(ctx)) runLocal(ctx, u32.MAX_VALUE, u32.MAX_VALUE); }
 
 /** The SQ thread's share; true if there was any. */
 export function runSqpollWork(ctx: RingCtx): bool {
-  if (!workPending(ctx)) return false;
+  if (!localWorkPending(ctx)) return false;
   runLocal(ctx, 0, SQPOLL_WORK_MAX);
   return true;
 }
@@ -177,15 +177,15 @@ function runLocal(ctx: RingCtx, min: u32, most: u32): void {
       n += runItems(retryList(ctx), most - n);
     }
     total += n;
-    if (workPending(ctx) && n < min && !ctx.retry_count) {
+    if (localWorkPending(ctx) && n < min && !ctx.retry_count) {
       min -= n;
       continue;
     }
     submitFlushCompletions(ctx);
-    if (!workPending(ctx) || n >= min) break;
+    if (!localWorkPending(ctx) || n >= min) break;
     min -= n;
   }
-  if (flagged && workPending(ctx)) atomic.or<u32>(ctx.rings, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS);
+  if (flagged && localWorkPending(ctx)) atomic.or<u32>(ctx.rings, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS);
   trace(TRACE_RING, TR_IO_URING_TASK_WORK_RUN, changetype<usize>(ctx), 0, total, 0);
   ringPut(ctx);
   store<u32>(S_TRACE_CTX, saved);
