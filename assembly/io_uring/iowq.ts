@@ -13,7 +13,7 @@ import { EAGAIN, EBADF, EBADFD, ECANCELED, EFAULT, EINVAL } from "../abi/errno";
 import { IORING_OP_POLL_ADD, IORING_OP_SPLICE, IORING_OP_TEE, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
-import { SCRATCH_COUNT, S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
+import { SCRATCH_COUNT, S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_IDLE, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace, traceOn } from "../lib/trace";
 import { threadBegin, threadEnd } from "../kernel/sched";
@@ -98,23 +98,30 @@ export function queueIowq(req: Req): void {
 
 /** Other CPUs are not waiting for this one: with a seed, a worker may get on with its work before the submitter does. */
 @inline export function iowqRace(): void {
-  if (load<u32>(S_IOWQ_HEAD) && load<u64>(S_SEED)) while (choose(3) == 2 && workerTurn()) {}
+  if (load<u32>(S_IOWQ_HEAD) && load<u64>(S_SEED)) while (choose(3) == 2 && workerTurn(false)) {}
 }
 
-/** Is there a worker for it? Who wakes up inside a request has one. */
-@inline function hasWorker(req: Req): bool {
-  return (req.flags & REQ_F_IOWQ) != 0 || load<u32>(S_IOWQ_BUSY + workerKind(req)) < load<u32>(S_IOWQ_MAX + workerKind(req));
+/** The submission is over: workers that were only asleep are done before the submitter is; one that has to be made is not. */
+@inline export function iowqWarm(): void {
+  if (load<u32>(S_IOWQ_HEAD)) while (choose(4) != 3 && workerTurn(true)) {}
 }
-function eligible(): u32 {
+
+/** Is there a worker for it? Who wakes up inside a request has one. `warm`: one that exists already. */
+@inline function hasWorker(req: Req, warm: bool): bool {
+  if (req.flags & REQ_F_IOWQ) return true;
+  const kind = workerKind(req);
+  return load<u32>(S_IOWQ_BUSY + kind) < load<u32>(S_IOWQ_MAX + kind) && (!warm || load<u32>(S_IOWQ_IDLE + kind) != 0);
+}
+function eligible(warm: bool): u32 {
   let n: u32 = 0;
-  for (let req = queue().first; req; req = req.next) if (hasWorker(req)) n++;
+  for (let req = queue().first; req; req = req.next) if (hasWorker(req, warm)) n++;
   return n;
 }
 
 /** Takes the n-th of those out for which there is a worker. */
-function take(n: u32): Req {
+function take(n: u32, warm: bool): Req {
   let prev = changetype<Req>(0), req = queue().first;
-  while (!hasWorker(req) || n--) {
+  while (!hasWorker(req, warm) || n--) {
     prev = req;
     req = req.next;
   }
@@ -149,20 +156,20 @@ function taskFail(req: Req): void { deferFailed(req, req.res); }
  * and found its task work; with a seed it may be faster.
  */
 function workerTimeout(arg: usize): void {
-  while (workerTurn() && !choose(2)) {}
+  while (workerTurn(false) && !choose(2)) {}
 }
 
-function workerTurn(): bool {
-  const n = eligible();
+function workerTurn(warm: bool): bool {
+  const n = eligible(warm);
   if (!n) return false;
   const ctx = load<u32>(S_TRACE_CTX);
   store<u32>(S_TRACE_CTX, TRACE_CTX_IOWQ);
   const softirqs = threadBegin();
-  let req = take(choose(n));
+  let req = take(choose(n), warm);
   while (req) req = work(req);
   threadEnd(softirqs);
   store<u32>(S_TRACE_CTX, ctx);
-  if (eligible()) timerArmIn(workerTimer(), NEXT_NS);
+  if (eligible(false)) timerArmIn(workerTimer(), NEXT_NS);
   return true;
 }
 
@@ -171,17 +178,20 @@ function work(req: Req): Req {
   if (req.flags & REQ_F_IOWQ) { // wakes up inside of it
     req.flags &= ~REQ_F_IOWQ;
     busy(req, -1);
-  } else if (req.flags & REQ_F_REFCOUNT) {
-    req.refs++;
   } else {
-    req.flags |= REQ_F_REFCOUNT;
-    req.refs = 2;
+    startWorker(req);
+    if (!(req.flags & REQ_F_REFCOUNT)) {
+      req.flags |= REQ_F_REFCOUNT;
+      req.refs = 1;
+    }
+    req.refs++;
   }
   if (req.on_cancel != CANCEL_RUNNING) cancelListAdd(req, CANCEL_RUNNING);
   issue(req);
   if (req.flags & REQ_F_IOWQ) return changetype<Req>(0);
   if (req.on_cancel == CANCEL_RUNNING) cancelListDel(req);
   const kind = req.flags & REQ_F_UNBOUND;
+  idle(req, 1);
   if (--req.refs) return changetype<Req>(0);
   const next = req.flags & REQ_LINK_FLAGS ? findNext(req) : changetype<Req>(0);
   if (next) next.flags = (next.flags & ~REQ_F_UNBOUND) | kind; // the same worker
@@ -193,6 +203,13 @@ function work(req: Req): Req {
   const p: usize = S_IOWQ_BUSY + workerKind(req);
   store<u32>(p, load<u32>(p) + n);
 }
+
+@inline function idle(req: Req, n: i32): void {
+  const p: usize = S_IOWQ_IDLE + workerKind(req);
+  store<u32>(p, load<u32>(p) + n);
+}
+/** One that waits for work, if there is one, takes the request; else one is made. */
+@inline function startWorker(req: Req): void { if (load<u32>(S_IOWQ_IDLE + workerKind(req))) idle(req, -1); }
 
 function issue(req: Req): void {
   const flags = IO_URING_F_UNLOCKED;

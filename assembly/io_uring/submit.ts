@@ -20,7 +20,7 @@ import { trace, traceOn } from "../lib/trace";
 import { FD_MAX, fdSlot } from "../kernel/task";
 import { File, fget } from "../fs/file";
 import { drainReq, initDrain } from "./drain";
-import { iowqRace, queueIowq } from "./iowq";
+import { iowqRace, iowqWarm, queueIowq } from "./iowq";
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
 import { fixedFileNode } from "./filetable";
@@ -84,7 +84,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
   }
   iowqRace();
   submitFlushCompletions(ctx);
-  iowqRace();
+  iowqWarm();
   atomic.store<u32>(ctx.rings, ctx.cached_sq_head, RING_OFF_SQ_HEAD);
   if (err == -ENOTMODELLED) return err;
   return done ? (done as i32) : err == -EAGAIN ? err : 0;

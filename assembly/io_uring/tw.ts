@@ -16,7 +16,7 @@ import { trace } from "../lib/trace";
 import { Task, current } from "../kernel/task";
 import { runFputs } from "../fs/file";
 import { eventfdSignal } from "./eventfd";
-import { iowqRace } from "./iowq";
+import { iowqWarm } from "./iowq";
 import { submitFlushCompletions } from "./req";
 import { ringExitKick, ringHold, ringPut } from "./ring";
 import { sqpollKick } from "./sqpoll";
@@ -97,9 +97,9 @@ export function runTaskWork(): void {
     runFputs(before);
     if (t.tw_head) runBatch(taskList(t));
     if (!t.tw_head) runFputs(0);
+    iowqWarm(); // what a worker leaves to do interrupts the task again
   }
   t.tw_running = 0;
-  iowqRace();
 }
 
 /** Task work that is no request: called back once, the latest first. */

@@ -63,6 +63,7 @@ export const S_IOWQ_HEAD: usize = STATE_BASE + 208; // io-wq: queued requests (R
 export const S_IOWQ_TIMER: usize = STATE_BASE + 216; // the worker's next turn
 export const S_IOWQ_BUSY: usize = STATE_BASE + 0x1e10; // workers asleep in a request, bounded and unbounded, 8 bytes
 export const S_IOWQ_MAX: usize = STATE_BASE + 0x1e18; // how many there may be of each, 8 bytes
+export const S_IOWQ_IDLE: usize = STATE_BASE + 0x1f80; // workers that wait for work, bounded and unbounded, 8 bytes
 export const S_USER_FREE: usize = STATE_BASE + 224; // no page below this one can be handed out by mmap()
 export const S_FPUT_LIST: usize = STATE_BASE + 232; // files to be released on the way out of the kernel
 export const S_FPUT_COUNT: usize = STATE_BASE + 236;
