@@ -3,7 +3,7 @@ import { POLLERR, POLLIN, POLLOUT } from "../abi/socket";
 import { EAGAIN, EFAULT, EINVAL, ENFILE, ENOMEM } from "../abi/errno";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
 import { SCRATCH_COUNT } from "../lib/state";
-import { IovIter, copyFromIter, copyToIter } from "../mm/iov_iter";
+import { IovIter, copyFromIter, copyToIter, kvecLen } from "../mm/iov_iter";
 import { wakeUp } from "../kernel/wait";
 import { FILE_EVENTFD, FMODE_NOWAIT, FMODE_READ, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_WRITE, fileNew } from "./file";
 
@@ -57,7 +57,7 @@ function eventFdPoll(f: File): u32 {
 /** File.rw: eight bytes, -EINVAL (fewer), -EAGAIN, -EFAULT. */
 function eventFdRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
   const e = eventFdOf(f);
-  if (flags & RW_WRITE) return eventFdWrite(e, it);
+  if (flags & RW_WRITE) return eventFdWrites(e, it);
   if (it.count < 8) return -EINVAL;
   if (!e.count) return -EAGAIN;
   const value = e.semaphore ? 1 : e.count;
@@ -67,8 +67,23 @@ function eventFdRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
   return copyToIter(SCRATCH_COUNT, 8, it) == 8 ? 8 : -EFAULT; // the count is gone in any case
 }
 
+/** An eventfd takes no vectors: each segment is a write of its own, an empty one too. What was written before an error counts. */
+function eventFdWrites(e: EventFd, it: IovIter): i32 {
+  let done = 0;
+  do {
+    const len = it.iov ? kvecLen(it.iov, it.seg) - it.off : it.count;
+    const ret = len == 8 ? eventFdWrite(e, it) : -EINVAL;
+    if (ret < 0) return done ? done : ret;
+    done += ret;
+    if (it.iov && it.off >= kvecLen(it.iov, it.seg)) {
+      it.seg++;
+      it.off = 0;
+    }
+  } while (it.count);
+  return done;
+}
+
 function eventFdWrite(e: EventFd, it: IovIter): i32 {
-  if (it.count != 8) return -EINVAL;
   const base = it.off, seg = it.seg;
   if (copyFromIter(SCRATCH_COUNT, 8, it) != 8) return -EFAULT;
   const value = load<u64>(SCRATCH_COUNT);

@@ -16,7 +16,7 @@ import { SCRATCH_RSRC, nil } from "../lib/state";
 import { accessOk, copyFromUser, userReadable } from "../mm/vma";
 import { ITER_BVEC, IovIter, iterUbuf, kvecBase, kvecLen } from "../mm/iov_iter";
 import {
-  FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
+  FILE_EVENTFD, FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
 } from "../fs/file";
 import { memFileOf } from "../fs/memfile";
 import { RWF_HIPRI, RWF_NOWAIT, rwFlags } from "../fs/rwf";
@@ -257,13 +257,14 @@ function issue(req: Req, issueFlags: u32, group: BufGroup): i32 {
   }
   err = startPos(req, want);
   if (err) return err;
-  const ret = fileRw(f, it, rwPos(req), flags);
+  // An eventfd is written segment by segment, and nothing at all when there is none.
+  const ret = write && !want && f.kind == FILE_EVENTFD ? 0 : fileRw(f, it, rwPos(req), flags);
   if (ret == -EAGAIN && !(write && req.flags & REQ_F_NOWAIT)) {
     if (nonblock || req.flags & REQ_F_NOWAIT) return -EAGAIN;
     if (!(f.flags & O_NONBLOCK)) return sleepOrEnd(req);
   }
   if (ret < 0) return write ? failLater(req, ret) : ret;
-  if (write && !nonblock && (ret as u32) < want && !(f.flags & O_NONBLOCK) && !(flags & RW_NOWAIT) && f.wq) {
+  if (write && !nonblock && (ret as u32) < want && !(f.flags & O_NONBLOCK) && !(flags & RW_NOWAIT) && f.wq && f.kind != FILE_EVENTFD) {
     req.done_io += ret; // a worker writes everything
     return sleepOrEnd(req);
   }
