@@ -15,7 +15,7 @@ import { TR_IO_URING_POLL_ARM, TR_IO_URING_POLL_WAKE, TRACE_RING } from "../abi/
 import { nil } from "../lib/state";
 import { trace, traceOn } from "../lib/trace";
 import { filePoll } from "../fs/file";
-import { WaitEntry, waitAdd, waitAddExclusive, waitEntryFree, waitEntryNew, waitRemove } from "../kernel/wait";
+import { EPOLL_URING_WAKE, WaitEntry, waitAdd, waitAddExclusive, waitEntryFree, waitEntryNew, waitRemove } from "../kernel/wait";
 import { CANCEL_POLL, cancelFirst, cancelListAddFront, cancelListDel } from "./cancel_list";
 import { OP_POLLIN, OP_POLLOUT, opFlags } from "./opdef";
 import { completeDefer, deferFailed, reqPostCqe, taskComplete } from "./req";
@@ -101,6 +101,8 @@ function pollWake(entry: WaitEntry, mask: u32): void {
   const req = changetype<Req>(entry.arg), known = mask == u32.MAX_VALUE ? 0 : mask; // a state change says nothing about events
   trace(TRACE_RING, TR_IO_URING_POLL_WAKE, changetype<usize>(req), req.user_data, mask, 0);
   if (!ownership(req)) return;
+  // Woken by a ring, it could wake that ring again and again with its own CQEs: the last event of a multishot.
+  if (known & EPOLL_URING_WAKE) req.poll_events |= EPOLLONESHOT;
   if (known && req.poll_events & EPOLLONESHOT) waitRemove(entry);
   execute(req, known);
 }
