@@ -42,22 +42,24 @@ function nopPrepFlags(req: Req, sqe: usize, flags: u32): i32 {
   return IOU_COMPLETE;
 }
 
-function nopSlow(req: Req): i32 {
-  const flags = req.msg_flags;
-  let res = req.cmd_len as i32, cflags: u32 = 0;
+/** Takes the file and the buffer that it names: 0, -EBADF, -EFAULT. */
+function nopResources(req: Req, flags: u32): i32 {
   if (flags & IORING_NOP_FILE) {
     if (flags & IORING_NOP_FIXED_FILE) req.flags |= REQ_F_FIXED_FILE;
-    if (!req.file && !assignFile(req)) res = -EBADF;
+    if (!req.file && !assignFile(req)) return -EBADF;
   }
-  if (flags & IORING_NOP_FIXED_BUFFER) {
-    const node = bufNode(req.ctx, req.buf_index);
-    if (!node) {
-      res = -EFAULT;
-    } else if (!req.buf_node) {
-      nodeGet(node);
-      req.buf_node = changetype<usize>(node);
-    }
-  }
+  if (!(flags & IORING_NOP_FIXED_BUFFER) || req.buf_node) return 0;
+  const node = bufNode(req.ctx, req.buf_index);
+  if (!node) return -EFAULT;
+  nodeGet(node);
+  req.buf_node = changetype<usize>(node);
+  return 0;
+}
+
+function nopSlow(req: Req): i32 {
+  const flags = req.msg_flags;
+  const err = nopResources(req, flags), res = err ? err : (req.cmd_len as i32);
+  let cflags: u32 = 0;
   if (res < 0) setFail(req);
   if (flags & IORING_NOP_CQE32) {
     req.flags |= REQ_F_BIG_CQE;

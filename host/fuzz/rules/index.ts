@@ -8,6 +8,7 @@ import { NOISE_RULES } from "./noise.ts";
 import { PBUF_RULES } from "./pbuf.ts";
 import { RECEIVE_RULES } from "./receives.ts";
 import { REGISTER_RULES } from "./registers.ts";
+import { RING_CALL_RULES } from "./ring_calls.ts";
 import { RING_RULES } from "./rings.ts";
 import { SEND_RULES } from "./sends.ts";
 import { SOCKET_RULES } from "./sockets.ts";
@@ -25,6 +26,7 @@ export const RULES: readonly Rule[] = [
   ...SOCKET_RULES,
   ...FILE_RULES,
   ...RING_RULES,
+  ...RING_CALL_RULES,
   ...NOISE_RULES,
   ...LOOK_RULES,
   ...BESIDE_RULES,
