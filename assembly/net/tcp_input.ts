@@ -158,6 +158,7 @@ function rcvStateProcess(sk: Sock, skb: SkBuff): void {
     drop(skb);
     return;
   }
+  if (skb.tcp_flags & TH_URG) tcpUrg(sk, skb); // even if the data is refused
   // Nobody is there to read any more: what still comes is answered with a reset (RFC 1122 4.2.2.13).
   const late = stateIn(sk, (1 << TCP_FIN_WAIT1) | (1 << TCP_FIN_WAIT2)) && sk.shutdown & SHUTDOWN_RCV;
   if (late && skb.end_seq != skb.seq && after(skb.end_seq - (skb.tcp_flags & TH_FIN ? 1 : 0), sk.rcv_nxt)) {

@@ -268,7 +268,7 @@ export function writeXmit(sk: Sock, mss: u32, nonagle: u32, pushOne: u32): bool 
     }
     quota = min(quota, maxSegs);
     const missing = (quota * mss - skb.len) as i32;
-    if (missing > 0) growSkb(sk, skb, missing as u32);
+    if (missing > 0 && !urgMode(sk)) growSkb(sk, skb, missing as u32);
     const segs = setTsoSegs(skb, mss);
     if (!wndTest(sk, skb, mss)) break;
     let limit = mss;

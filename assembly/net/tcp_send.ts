@@ -140,7 +140,7 @@ function fillQueue(sk: Sock, msg: MsgHdr, it: IovIter, uarg: UbufInfo, zc: bool)
       if (flags & MSG_EOR) skb.sacked |= TCPCB_EOR;
       break;
     }
-    if (skb.len < goal || oob) continue;
+    if (skb.len < goal || oob) continue; // nothing goes out before it is known what is urgent
     if (forcedPush(sk)) {
       markPush(sk, skb);
       pushPending(sk, mss, TCP_NAGLE_PUSH);
