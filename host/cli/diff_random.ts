@@ -1,6 +1,7 @@
 // ringzero diff --random N: programs that nobody wrote, on the emulator and on this machine's kernel.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
+import { formatJson, mergeScenarios } from "../conform/record.ts";
 import { alignEvents, sideBySide } from "../conform/side_by_side.ts";
 import type { CoreBuild } from "../core/source.ts";
 import { type CampaignResult, type Difference, runCampaign, timeEmulator, toScenario } from "../fuzz/campaign.ts";
@@ -129,17 +130,12 @@ function reportDifference(difference: Difference, options: RandomOptions): void 
   if (judgement.report !== undefined) console.log(`ringzero: ${judgement.report}`);
 }
 
-/** Appends to a file of recorded scenarios, or starts one. */
+/** Adds to a file of recorded scenarios, or starts one. */
 function append(file: string, name: string, difference: Difference): void {
-  const scenario = JSON.stringify(toScenario(name, difference), (_key, value) =>
-    typeof value === "bigint" ? `${value}` : value,
-  );
-  const old = existsSync(file) ? readFileSync(file, "utf8").trimEnd() : "";
-  const head =
-    old === ""
-      ? `{"kernel": "${release()}", "harness": "zcoracle.c", "format": 1, "scenarios": [\n  `
-      : `${old.replace(/\n?\]\}$/, "")},\n  `;
-  writeFileSync(file, `${head}${scenario}\n]}\n`);
+  const old = existsSync(file) ? readFileSync(file, "utf8") : undefined;
+  const head = { kernel: release(), harness: "zcoracle.c", format: 1 };
+  const text = formatJson(toScenario(name, difference));
+  writeFileSync(file, mergeScenarios(old, file, head, [{ name, text }]));
 }
 
 const LABELS: Record<(typeof VERDICTS)[number], string> = {

@@ -5,7 +5,14 @@ import { cpus, machine as architecture, release } from "node:os";
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { outcomeText, sameEvents } from "../conform/compare.ts";
-import { countOutputs, mergeScenarios, type NewScenario, parseSections, type Section } from "../conform/record.ts";
+import {
+  countOutputs,
+  formatScenario,
+  mergeScenarios,
+  type NewScenario,
+  parseSections,
+  type Section,
+} from "../conform/record.ts";
 import { alignEvents, sideBySide } from "../conform/side_by_side.ts";
 import { probeKernel } from "../kernel/probe.ts";
 import { KernelServer } from "../kernel/server.ts";
@@ -81,7 +88,8 @@ function merge(file: string, kept: NewScenario[]): void {
   const old = existsSync(file) ? readFileSync(file, "utf8") : undefined;
   const kernel = `${release().split("-")[0]} ${architecture()}`;
   const head = { kernel, cpus: cpus().length, harness: "zcoracle.c", format: 1 };
-  writeFileSync(file, mergeScenarios(old, file, head, kept));
+  const added = kept.map((scenario) => ({ name: scenario.name, text: formatScenario(scenario) }));
+  writeFileSync(file, mergeScenarios(old, file, head, added));
 }
 
 interface Recorded {

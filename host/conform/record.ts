@@ -52,7 +52,8 @@ export function countOutputs(runs: ProgramEvent[][]): { events: ProgramEvent[]; 
 
 const eventList = (events: ProgramEvent[]) => `[${events.map(formatEvent).join(",")}]`;
 
-function formatScenario({ name, category, note, lines, runs }: NewScenario): string {
+/** The text of a scenario. */
+export function formatScenario({ name, category, note, lines, runs }: NewScenario): string {
   const [first, ...others] = countOutputs(runs);
   const head = JSON.stringify({
     name,
@@ -70,7 +71,7 @@ function formatScenario({ name, category, note, lines, runs }: NewScenario): str
 }
 
 /** What JSON.stringify() would say of a value of a recording, with integers beyond 2^53 as they are. */
-function formatJson(value: unknown): string {
+export function formatJson(value: unknown): string {
   if (typeof value === "bigint") return value.toString();
   if (Array.isArray(value)) return `[${value.map(formatJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -94,11 +95,11 @@ export function mergeScenarios(
   old: string | undefined,
   file: string,
   head: Record<string, unknown>,
-  added: NewScenario[],
+  added: readonly { name: string; text: string }[],
 ): string {
   const before = old === undefined ? { head, scenarios: [] } : readOld(old, file);
   const texts = new Map(before.scenarios.map((scenario) => [scenario.name, formatJson(scenario)]));
-  for (const scenario of added) texts.set(scenario.name, formatScenario(scenario));
+  for (const { name, text } of added) texts.set(name, text);
   const fields = Object.entries(before.head).map(([key, value]) => `${JSON.stringify(key)}:${formatJson(value)}, `);
   return `{${fields.join("")}"scenarios": [\n  ${[...texts.values()].join(",\n  ")}\n]}\n`;
 }

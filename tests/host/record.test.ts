@@ -1,7 +1,13 @@
 // Files of programs become recorded scenarios, and those are what the replay reads.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countOutputs, mergeScenarios, parseSections } from "../../host/conform/record.ts";
+import {
+  countOutputs,
+  formatScenario,
+  mergeScenarios,
+  type NewScenario,
+  parseSections,
+} from "../../host/conform/record.ts";
 import { parseRecordings, RecordingsError } from "../../host/conform/recordings.ts";
 import { parseJson, type ProgramEvent } from "../../host/program/events.ts";
 
@@ -39,11 +45,15 @@ test("outputs are counted, the most common first", () => {
 test("merging replaces by name, keeps the rest, and loses no digit", () => {
   const section = { name: "one", note: "", lines: ["say a"], category: "x" };
   const big = 18446744073709551615n;
-  const first = mergeScenarios(undefined, "f", { kernel: "6.18" }, [
-    { ...section, runs: [[end(1, big)]] },
-    { ...section, name: "two", runs: [[end(1)], [end(2)], [end(1)]] },
-  ]);
-  const second = mergeScenarios(first, "f", { kernel: "other" }, [{ ...section, name: "two", runs: [[end(5)]] }]);
+  const texts = (...scenarios: NewScenario[]) =>
+    scenarios.map((scenario) => ({ name: scenario.name, text: formatScenario(scenario) }));
+  const first = mergeScenarios(
+    undefined,
+    "f",
+    { kernel: "6.18" },
+    texts({ ...section, runs: [[end(1, big)]] }, { ...section, name: "two", runs: [[end(1)], [end(2)], [end(1)]] }),
+  );
+  const second = mergeScenarios(first, "f", { kernel: "other" }, texts({ ...section, name: "two", runs: [[end(5)]] }));
   const { kernel, scenarios } = parseRecordings(second, "f");
   assert.equal(kernel, "6.18");
   assert.deepEqual(
