@@ -34,6 +34,7 @@ export const FMODE_REG: u32 = 32; // a regular file: short transfers are continu
 // Flags of a transfer (fileRw)
 export const RW_WRITE: u32 = 1;
 export const RW_NOWAIT: u32 = 2; // fail instead of waiting for the disk
+export const RW_WAITS: u32 = 8; // the caller sleeps on -EAGAIN and comes again
 export const RW_APPEND: u32 = 4;
 
 @unmanaged @final export class File {

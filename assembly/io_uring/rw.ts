@@ -16,7 +16,7 @@ import { SCRATCH_RSRC, nil } from "../lib/state";
 import { accessOk, copyFromUser, userReadable } from "../mm/vma";
 import { ITER_BVEC, IovIter, iterUbuf, kvecBase, kvecLen } from "../mm/iov_iter";
 import {
-  FILE_EVENTFD, FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
+  FILE_EVENTFD, FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WAITS, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
 } from "../fs/file";
 import { memFileOf } from "../fs/memfile";
 import { RWF_HIPRI, RWF_NOWAIT, rwFlags } from "../fs/rwf";
@@ -257,8 +257,9 @@ function issue(req: Req, issueFlags: u32, group: BufGroup): i32 {
   }
   err = startPos(req, want);
   if (err) return err;
+  const waits = !nonblock && !(req.flags & REQ_F_NOWAIT) && !(f.flags & O_NONBLOCK) ? RW_WAITS : 0;
   // An eventfd is written segment by segment, and nothing at all when there is none.
-  const ret = write && !want && f.kind == FILE_EVENTFD ? 0 : fileRw(f, it, rwPos(req), flags);
+  const ret = write && !want && f.kind == FILE_EVENTFD ? 0 : fileRw(f, it, rwPos(req), flags | waits);
   if (ret == -EAGAIN && !(write && req.flags & REQ_F_NOWAIT)) {
     if (nonblock || req.flags & REQ_F_NOWAIT) return -EAGAIN;
     if (!(f.flags & O_NONBLOCK)) return sleepOrEnd(req);

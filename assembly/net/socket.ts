@@ -13,7 +13,7 @@ import {
 } from "../abi/errno";
 import { nil } from "../lib/state";
 import { current } from "../kernel/task";
-import { FILE_SOCKET, FMODE_NOWAIT, File, RW_WRITE, fileNew } from "../fs/file";
+import { FILE_SOCKET, FMODE_NOWAIT, File, RW_WAITS, RW_WRITE, fileNew } from "../fs/file";
 import { errqueuePurge, recvErrqueue } from "./errqueue";
 import { inetAccept, inetBind, inetConnect, inetGetname, inetInitSock, inetListen, inetProtocol, inetSendFastopen, inetShutdown } from "./inet";
 import { packetBind, packetGetname, packetInitSock } from "./packet";
@@ -92,8 +92,12 @@ function sockRw(f: File, it: IovIter, pos: u64, flags: u32): i32 {
   const sk = changetype<Sock>(f.priv), msg = changetype<MsgHdr>(SCRATCH_MSG);
   const write = (flags & RW_WRITE) != 0;
   if (!write && !it.count) return 0; // a read of nothing does not even look at the socket
-  msgInit(msg, it, write && sk.type == SOCK_SEQPACKET ? MSG_DONTWAIT | MSG_EOR : MSG_DONTWAIT);
-  return write ? sockSendmsg(sk, msg) : sockRecvmsg(sk, msg);
+  if (write) {
+    msgInit(msg, it, sk.type == SOCK_SEQPACKET ? MSG_DONTWAIT | MSG_EOR : MSG_DONTWAIT);
+    return sockSendmsg(sk, msg);
+  }
+  msgInit(msg, it, flags & RW_WAITS ? 0 : MSG_DONTWAIT); // only who would wait is told that nothing can come any more
+  return sockRecvmsg(sk, msg);
 }
 
 /** File.release: the last descriptor and request are gone. */
