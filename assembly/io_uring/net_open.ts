@@ -42,7 +42,10 @@ export function socketIssue(req: Req): i32 {
     sockRelease(changetype<Sock>(got as usize));
     return done(req, -ENFILE);
   }
-  return done(req, fixed ? fixedFdInstall(req.ctx, f, req.cmd_len) : fdInstall(req.task, f, (type & SOCK_CLOEXEC) != 0));
+  if (!fixed) return done(req, fdInstall(req.task, f, (type & SOCK_CLOEXEC) != 0));
+  // That there is no such slot does not count as a failure: a chain goes on, and CQE_SKIP holds (seen on 6.18).
+  setRes(req, fixedFdInstall(req.ctx, f, req.cmd_len), 0);
+  return IOU_COMPLETE;
 }
 
 export function bindPrep(req: Req, sqe: usize): i32 {
