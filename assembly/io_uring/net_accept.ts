@@ -48,7 +48,8 @@ export function acceptIssue(req: Req, issueFlags: u32): i32 {
     ret = acceptOne(req, issueFlags);
     if (ret == IOU_WOULD_SLEEP || (ret == -EAGAIN && issueFlags & IO_URING_F_NONBLOCK)) return ret;
     const sk = changetype<Sock>(req.file.priv);
-    cflags = ret >= 0 && sockHasConnection(sk) ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+    // Also of a connection that was accepted and then lost for want of a slot or of memory for its address.
+    cflags = ret != -EMFILE && req.file.kind == FILE_SOCKET && sockHasConnection(sk) ? IORING_CQE_F_SOCK_NONEMPTY : 0;
     if (ret < 0 || !(req.flags & REQ_F_APOLL_MULTISHOT) || !reqPostCqe(req, ret, cflags | IORING_CQE_F_MORE)) break;
     // That was the last one; families that do not say so have to be asked.
     if (!cflags && sk.family == AF_INET) return -EAGAIN;

@@ -5,7 +5,7 @@
 // once, a multishot request receives up to 33 times before others have their turn.
 // Man pages: io_uring_prep_recv_multishot(3), io_uring_prep_recv(3); observed: tests/scenarios/pbuf-6.18.json.
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
-import { AF_INET, MAX_RW_COUNT, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_TRUNC, MSG_WAITALL, SOCK_STREAM } from "../abi/socket";
+import { AF_INET, MAX_RW_COUNT, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_TRUNC, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM } from "../abi/socket";
 import {
   IORING_CQE_F_BUF_MORE, IORING_CQE_F_MORE, IORING_CQE_F_SOCK_NONEMPTY, IORING_OP_RECV, IORING_OP_RECVMSG, IORING_RECVSEND_BUNDLE, IORING_RECVSEND_POLL_FIRST, IORING_RECV_MULTISHOT,
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS,
@@ -16,7 +16,7 @@ import { FILE_SOCKET } from "../fs/file";
 import { iterUbuf } from "../net/iov_iter";
 import { exportMsghdr, msgInit, setRecvControl } from "../net/msg_import";
 import { SCRATCH_MSG, SCRATCH_NAME } from "../net/scratch";
-import { MsgHdr, Sock } from "../net/sock";
+import { MsgHdr, SHUTDOWN_RCV, Sock } from "../net/sock";
 import { sockRecvmsg } from "../net/socket";
 import { BufGroup, bufSel, doBufferSelect, putKbufs, recycleKbuf } from "./kbuf";
 import { netRetry, pollFirst, sendAlloc, sendResult, sleepOrIntr, userMsg } from "./net";
@@ -137,6 +137,9 @@ function recvCall(req: Req, sk: Sock, msg: MsgHdr, flags: u32): i32 {
 @inline function hasControl(req: Req): bool { return req.opcode == IORING_OP_RECVMSG && userMsg(req).controllen != 0; }
 
 /** One receive and what follows from it; `err`: no buffer could be taken for it. */
+/** A worker that would wait for datagrams after shutdown(2) gets the end of them. */
+@inline function recvEnded(sk: Sock): bool { return sk.type == SOCK_DGRAM && (sk.shutdown & SHUTDOWN_RCV) != 0; }
+
 function receive(req: Req, sk: Sock, issueFlags: u32, group: BufGroup, err: i32): i32 {
   const msg = changetype<MsgHdr>(SCRATCH_MSG), s = netState(req);
   let flags = req.msg_flags, ret = err, ended = true;
@@ -146,6 +149,7 @@ function receive(req: Req, sk: Sock, issueFlags: u32, group: BufGroup, err: i32)
     const before = reqIter(req).count;
     ret = recvCall(req, sk, msg, flags);
     if (flags & MSG_TRUNC && sk.family == AF_INET && sk.type == SOCK_STREAM) reqIter(req).count = before; // TCP threw it away: nothing is filled
+    if (ret == -EAGAIN && !(flags & MSG_DONTWAIT) && recvEnded(sk)) ret = 0;
     ended = ret <= 0;
     s.inq = ret < 0 ? -1 : (msg.inq as i32);
     if (ret >= 0 && req.opcode == IORING_OP_RECVMSG && req.flags & REQ_F_APOLL_MULTISHOT) {

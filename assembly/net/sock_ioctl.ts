@@ -31,7 +31,8 @@ function inetQueued(sk: Sock, cmd: u32): i32 {
 function dgramQueued(sk: Sock, cmd: u32): i32 {
   if (cmd == SIOCOUTQ) return sk.wmem_alloc as i32;
   const skb = receiveQueue(sk).first;
-  return skb ? (skb.len as i32) : 0;
+  if (!skb) return 0;
+  return (sk.family == AF_INET && sk.type == SOCK_DGRAM ? skb.cb0 : skb.len) as i32; // UDP: more may be chained behind it
 }
 
 function unixQueued(sk: Sock, cmd: u32): i32 {

@@ -91,6 +91,8 @@ export class Draft {
   readonly files: OtherFile[] = [];
   /** Buffers that hold the address of a listener. */
   readonly addresses = new Map<string, string>();
+  /** Listeners of AF_UNIX, with their socket type; their addresses have 8 bytes. */
+  readonly unixListeners = new Map<string, string>();
   /** Opcodes that the core knows. */
   readonly ops: ReadonlySet<number>;
   readonly rings: RingModel[] = [new RingModel("0")];

@@ -35,6 +35,53 @@ function writeListener(draft: Draft): void {
   draft.addresses.set(name, address);
 }
 
+/** One with a name of the kernel's choice, which stays in a struct that is never printed. */
+function writeUnixListener(draft: Draft): void {
+  const { dice } = draft;
+  const name = draft.fresh("L");
+  const type = dice.pick(["SOCK_STREAM", "SOCK_STREAM", "SOCK_SEQPACKET"]);
+  draft.line(`sys ${name}=socket AF_UNIX ${type} 0`);
+  const address = draft.struct(16, ["0 u16 1"]);
+  const size = draft.struct(4, ["0 u32 16"]);
+  draft.line(`sys bind @${name} &${address} 2`);
+  draft.line(`sys listen @${name} ${dice.pick([0, 1, 5])}`);
+  draft.line(`sys getsockname @${name} &${address} &${size}`);
+  draft.files.push({ name, kind: "listener" });
+  draft.addresses.set(name, address);
+  draft.unixListeners.set(name, type);
+}
+
+/** The end of a listener, with whatever waits on it. */
+function writeEndListener(draft: Draft): void {
+  const { dice } = draft;
+  const name = draft.file("listener");
+  if (name === undefined) return;
+  draft.flush();
+  draft.line(dice.once(2) ? `shutdown ${name} ${dice.below(3)}` : `close ${name}`);
+}
+
+function writeNonblock(draft: Draft): void {
+  const { dice } = draft;
+  const name = draft.file("listener") ?? draft.sock()?.name;
+  if (name === undefined) return;
+  draft.flush();
+  if (dice.once(2)) draft.line(`sys fcntl @${name} F_SETFL ${dice.pick(["O_NONBLOCK", "0"])}`);
+  else {
+    draft.line(`sys fcntl @${name} F_SETFL O_NONBLOCK`);
+    draft.line(`sys accept4 @${name} 0 0 ${dice.pick(["0", "SOCK_NONBLOCK", "1"])}`);
+  }
+}
+
+function writeIoctl(draft: Draft): void {
+  const { dice } = draft;
+  const sock = draft.sock();
+  if (sock === undefined) return;
+  draft.flush();
+  const value = draft.struct(4, ["0 u32 7"]);
+  draft.line(`sys ioctl @${sock.name} ${dice.pick(["FIONREAD", "FIONREAD", "SIOCOUTQ"])} &${value}`);
+  draft.line(`get ${value} 0 u32`);
+}
+
 function writeAccept(draft: Draft): void {
   const { dice } = draft;
   const name = dice.once(20) ? (draft.anyFd() ?? "0") : draft.file("listener");
@@ -52,17 +99,17 @@ function writeConnect(draft: Draft): void {
   const listener = draft.file("listener");
   const address = listener === undefined ? undefined : draft.addresses.get(listener);
   if (address === undefined) return;
+  const unix = listener === undefined ? undefined : draft.unixListeners.get(listener);
   const fresh = dice.once(3) ? draft.sock()?.name : undefined;
   const name = fresh ?? draft.fresh("K");
-  if (fresh === undefined) draft.line(`socket ${name} tcp`);
-  draft.sqe(
-    "connect",
-    [`fd=${name}`, `addr=&${address}`, `addr2=${dice.once(15) ? dice.pick([0, 2, 8]) : 16}`, dirtyField(draft)],
-    { stays: true },
-  );
-  if (dice.once(3)) draft.submit();
   if (fresh === undefined)
-    draft.socks.push({ name, kind: "tcp", device: "lo", peer: undefined, near: true, closed: false });
+    draft.line(unix === undefined ? `socket ${name} tcp` : `sys ${name}=socket AF_UNIX ${unix} 0`);
+  const length = dice.once(15) ? dice.pick([0, 2, 5]) : unix === undefined ? 16 : 8;
+  draft.sqe("connect", [`fd=${name}`, `addr=&${address}`, `addr2=${length}`, dirtyField(draft)], { stays: true });
+  if (dice.once(3)) draft.submit();
+  if (fresh !== undefined) return;
+  const kind = unix === undefined ? "tcp" : unix === "SOCK_STREAM" ? "unix" : "unixseq";
+  draft.socks.push({ name, kind, device: "lo", peer: undefined, near: true, closed: false });
 }
 
 function writeSocket(draft: Draft): void {
@@ -93,6 +140,12 @@ const OPTIONS = [
   "SO_KEEPALIVE",
   "SO_REUSEADDR",
   "SO_PRIORITY",
+  "SO_DOMAIN",
+  "SO_PROTOCOL",
+  "SO_ACCEPTCONN",
+  "SO_REUSEPORT",
+  "SO_PASSCRED",
+  "SO_RCVLOWAT",
 ];
 
 function writeCommand(draft: Draft): void {
@@ -142,6 +195,16 @@ export const SOCKET_RULES: readonly Rule[] = [
     when: (draft) => draft.addresses.size < 2,
     write: writeListener,
   },
+  {
+    name: "unix listener",
+    area: "sockets",
+    weight: 1,
+    when: (draft) => draft.addresses.size < 3,
+    write: writeUnixListener,
+  },
+  { name: "end of a listener", area: "sockets", weight: 0.5, when: hasListener, write: writeEndListener },
+  { name: "nonblocking", area: "sockets", weight: 0.7, write: writeNonblock },
+  { name: "ioctl", area: "sockets", weight: 1, calls: ["ioctl"], when: hasSocks, write: writeIoctl },
   { name: "accept", area: "sockets", weight: 3, ops: [IORING_OP_ACCEPT], when: hasListener, write: writeAccept },
   { name: "connect", area: "sockets", weight: 3, ops: [IORING_OP_CONNECT], when: hasListener, write: writeConnect },
   { name: "socket request", area: "sockets", weight: 1, ops: [IORING_OP_SOCKET], write: writeSocket },
