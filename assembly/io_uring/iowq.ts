@@ -103,7 +103,9 @@ export function queueIowq(req: Req): void {
 
 /** The submission is over: workers that were only asleep are done before the submitter is; one that has to be made is not. */
 @inline export function iowqWarm(): void {
-  if (load<u32>(S_IOWQ_HEAD)) while (choose(4) != 3 && workerTurn(true)) {}
+  if (!load<u32>(S_IOWQ_HEAD)) return;
+  while (choose(4) != 3 && workerTurn(true)) {}
+  iowqRace();
 }
 
 /** Is there a worker for it? Who wakes up inside a request has one. `warm`: one that exists already. */

@@ -121,6 +121,23 @@ function writeCancel(draft: Draft): void {
   draft.sqe("cancel", [...words, dirtyField(draft)]);
 }
 
+/** The same as a call of its own. Its time is none, or short: a request that a worker runs for ever must not stop it. */
+function writeSyncCancel(draft: Draft): void {
+  const { dice } = draft;
+  const flags = dice.pick(CANCEL_FORMS);
+  const sock = draft.sock();
+  const fd = sock !== undefined && Number(flags) & 2 ? `@${sock.name}` : "-1";
+  const fields = [
+    `0 u64 ${draft.target()}`,
+    `8 i32 ${fd}`,
+    `12 u32 ${flags}`,
+    "16 i64 0 5000000",
+    `32 u8 ${dice.pick([27, 6, 11, 26, 47, 0])}`,
+  ];
+  if (dice.once(15)) fields.push(`${dice.between(33, 63)} u8 1`);
+  draft.line(`reg REGISTER_SYNC_CANCEL &${draft.struct(64, fields)} ${dice.once(20) ? 2 : 1}`);
+}
+
 /** A request that would wait, with a limit on how long. */
 function writeLinkTimeout(draft: Draft): void {
   const { dice } = draft;
@@ -161,4 +178,5 @@ export const WAIT_RULES: readonly Rule[] = [
   },
   { name: "link_timeout", area: "timeout", weight: 2, ops: [IORING_OP_LINK_TIMEOUT], write: writeLinkTimeout },
   { name: "cancel", area: "cancel", weight: 4, ops: [IORING_OP_ASYNC_CANCEL], when: anyPending, write: writeCancel },
+  { name: "sync cancel", area: "cancel", weight: 1, registers: [24], when: anyPending, write: writeSyncCancel },
 ];
