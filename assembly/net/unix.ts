@@ -164,11 +164,11 @@ function unixShutdown(sk: Sock, how: u32): i32 {
   if (how > 2) return -EINVAL;
   const mode = how + 1, peer = sk.peer;
   sk.shutdown |= mode;
+  skStateChange(sk); // this end's waiters first
   if (peer && connectionBased(sk)) {
     peer.shutdown |= (mode & SHUTDOWN_RCV ? SHUTDOWN_SEND : 0) | (mode & SHUTDOWN_SEND ? SHUTDOWN_RCV : 0);
     skStateChange(peer);
   }
-  skStateChange(sk);
   return 0;
 }
 
