@@ -53,6 +53,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -1437,6 +1438,22 @@ static FILE *output_stream(struct output *output) {
   return stream;
 }
 
+// Each program begins in an empty folder of its own: what it binds AF_UNIX sockets to is gone with it.
+static char scratch[64];
+
+static void scratch_make(void) {
+  strcpy(scratch, "/tmp/ringzero-XXXXXX");
+  if (!mkdtemp(scratch) || chmod(scratch, 0777)) bad("no scratch folder in /tmp: %s", strerror(errno));
+}
+
+static void scratch_remove(void) {
+  DIR *folder = opendir(scratch);
+  struct dirent *entry;
+  while (folder && (entry = readdir(folder))) unlinkat(dirfd(folder), entry->d_name, 0);
+  if (folder) closedir(folder);
+  rmdir(scratch);
+}
+
 static void serve_child(char *text, size_t len, int time_ms, struct output *out, struct output *err) {
   struct rlimit limit;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -1448,6 +1465,7 @@ static void serve_child(char *text, size_t len, int time_ms, struct output *out,
   setrlimit(RLIMIT_NOFILE, &limit);
   stdout = output_stream(out);
   stderr = output_stream(err);
+  if (chdir(scratch)) bad_errno("cannot enter the scratch folder");
   struct itimerval timer = {.it_value = {time_ms / 1000, time_ms % 1000 * 1000}};
   setitimer(ITIMER_REAL, &timer, NULL);
   run_program(fmemopen(text, len, "r"));
@@ -1472,10 +1490,12 @@ static long microseconds(void) {
 static int run_in_child(char *text, size_t len, int time_ms, struct output *out, struct output *err) {
   int status;
   out->len = err->len = 0;
+  scratch_make();
   pid_t child = fork();
   if (child < 0) _exit(3);
   if (!child) serve_child(text, len, time_ms, out, err);
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  scratch_remove();
   return status;
 }
 
