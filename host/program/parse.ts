@@ -177,7 +177,7 @@ const PARSERS: Record<StepOp, Parser> = {
   put: parsePut,
   get: parseGet,
   hash: parseHash,
-  reap: (words) => ({ op: "reap", max: optional(words, "a number of CQEs", 1 << 20) }),
+  reap: (words) => ({ op: "reap", max: optional(words, "a number of CQEs", 4096) }),
   settle: (words) => ({ op: "settle", ms: optionalMs(words, 30) }),
   ring: () => ({ op: "ring" }),
   ringmem: () => ({ op: "ringmem" }),

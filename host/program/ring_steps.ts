@@ -9,7 +9,7 @@ import { type EventValue, fnv1a32 } from "./events.ts";
 import { fillSqe } from "./sqe_step.ts";
 import type { SetupSetting, StepOf } from "./steps.ts";
 
-const ALL = 1 << 20;
+const ALL = 4096; // a ring whose indices lie has as many as they say
 const SETTLE_MAX = 4096;
 
 const SETUP_FIELDS: Record<SetupSetting["key"], readonly [offset: number, bytes: number]> = {

@@ -709,7 +709,7 @@ static int reap(int max) {
 // reap [max]
 static void op_reap(char **words, int count) {
   if (!ring->is_open) return;
-  event("reaped", "\"n\":%d", reap(decimal_or(words, count, 1, 1 << 20)));
+  event("reaped", "\"n\":%d", reap(decimal_or(words, count, 1, 4096)));
 }
 
 // settle [ms]: reaps until nothing new has come for ms
@@ -718,7 +718,7 @@ static void op_settle(char **words, int count) {
   int ms = milliseconds_or(words, count, 1, 30), total = 0, n;
   do {
     enter_timed(0, 1, silence_ms(ms, total));
-    n = reap(1 << 20);
+    n = reap(4096);
     total += n;
   } while (n && total < 4096);
   event("settled", "\"n\":%d", total);
