@@ -1,4 +1,5 @@
-// URING_CMD on sockets: what ioctl(2), getsockopt(2) and setsockopt(2) do, as a request. Other files have no commands here.
+// URING_CMD on sockets: what ioctl(2), getsockopt(2) and setsockopt(2) do, as a request. /dev/null takes every command; other files
+// have none here.
 import { EFAULT, EINVAL, EOPNOTSUPP } from "../abi/errno";
 import { SIOCINQ, SIOCOUTQ, SOL_SOCKET } from "../abi/socket";
 import {
@@ -9,7 +10,7 @@ import {
 import { NOT_MODELLED_FORM } from "../abi/not_modelled";
 import { notModelled } from "../lib/not_modelled";
 import { copyToUser } from "../mm/vma";
-import { FILE_SOCKET } from "../fs/file";
+import { FILE_NULL, FILE_SOCKET } from "../fs/file";
 import { SCRATCH_WORDS } from "../net/scratch";
 import { Sock } from "../net/sock";
 import { sockIoctlUring } from "../net/sock_ioctl";
@@ -35,8 +36,9 @@ export function uringCmdPrep(req: Req, sqe: usize): i32 {
 }
 
 export function uringCmdIssue(req: Req): i32 {
-  if (req.file.kind != FILE_SOCKET || req.ctx.flags & IORING_SETUP_IOPOLL) return -EOPNOTSUPP;
-  const ret = sockCommand(req, changetype<Sock>(req.file.priv));
+  const kind = req.file.kind;
+  if ((kind != FILE_SOCKET && kind != FILE_NULL) || req.ctx.flags & IORING_SETUP_IOPOLL) return -EOPNOTSUPP;
+  const ret = kind == FILE_NULL ? 0 : sockCommand(req, changetype<Sock>(req.file.priv));
   // Linux leaves a multishot command that succeeds waiting for events that no socket command has.
   if (ret >= 0 && req.zc_flags & IORING_URING_CMD_MULTISHOT) return notModelled(NOT_MODELLED_FORM | req.opcode);
   if (ret < 0) setFail(req);

@@ -25,8 +25,8 @@ const MADV_LAST: u32 = 25;
 
 @inline function dirty(sqe: usize): bool { return load<u16>(sqe, SQE_OFF_BUF_INDEX) != 0 || load<u32>(sqe, SQE_OFF_FILE_INDEX) != 0; }
 
+/** An error is a result like any other: the chain goes on, and CQE_SKIP_SUCCESS skips it. Only FADVISE fails. */
 function done(req: Req, ret: i32): i32 {
-  if (ret < 0) setFail(req);
   setRes(req, ret, 0);
   return IOU_COMPLETE;
 }
@@ -105,8 +105,9 @@ export function fadvisePrep(req: Req, sqe: usize): i32 {
 }
 export function fadviseIssue(req: Req, issueFlags: u32): i32 {
   if (issueFlags & IO_URING_F_NONBLOCK && req.msg_flags > FADV_SEQUENTIAL) return -EAGAIN;
-  if (req.file.kind == FILE_PIPE) return done(req, -ESPIPE);
-  return done(req, req.msg_flags > FADV_LAST ? -EINVAL : 0);
+  const ret = req.file.kind == FILE_PIPE ? -ESPIPE : req.msg_flags > FADV_LAST ? -EINVAL : 0;
+  if (ret < 0) setFail(req);
+  return done(req, ret);
 }
 
 export function madvisePrep(req: Req, sqe: usize): i32 {

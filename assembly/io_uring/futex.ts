@@ -82,9 +82,8 @@ function freeQueues(req: Req): void {
   }
 }
 
-/** A cancellation takes it off its futexes. */
+/** A cancellation takes it off its futexes, and is no failure to its chain. */
 export function futexCancel(req: Req): void {
-  setFail(req);
   setRes(req, -ECANCELED, 0);
   finish(req);
 }

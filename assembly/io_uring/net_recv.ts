@@ -86,9 +86,10 @@ export function recvmsgPrep(req: Req, sqe: usize): i32 {
   return recvmsgSetup(req);
 }
 
+/** Unlike the others, RECV polls first and looks what it polled afterwards. */
 export function recvIssue(req: Req, issueFlags: u32): i32 {
-  if (req.file.kind != FILE_SOCKET) return -ENOTSOCK;
   if (pollFirst(req)) return -EAGAIN;
+  if (req.file.kind != FILE_SOCKET) return -ENOTSOCK;
   const sk = changetype<Sock>(req.file.priv);
   let ret: i32;
   do {
