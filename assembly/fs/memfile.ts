@@ -22,9 +22,9 @@ export const FILE_SIZE_MAX: u64 = (TABLE_MAX as u64) << CHUNK_SHIFT;
 
 @inline export function memFileOf(f: File): MemFile { return changetype<MemFile>(f.priv); }
 
-/** An open file of `size` zero bytes as its address, or -errno. */
+/** An open file of `size` zero bytes as its address, or -errno: EFBIG above FILE_SIZE_MAX, which no page lookup checks again. */
 export function memFileCreate(size: u32): i32 {
-  if (size & 0x80000000) return -EINVAL;
+  if ((size as u64) > FILE_SIZE_MAX) return -EFBIG;
   const m = changetype<MemFile>(poolAlloc(POOL_ASYNC));
   if (!m) return -ENOMEM;
   m.table = 0;

@@ -13,6 +13,7 @@ import { probeKernel } from "../kernel/probe.ts";
 import { EXIT_ALARM, KernelServer } from "../kernel/server.ts";
 import { formatEvent, type ProgramEvent } from "../program/events.ts";
 import { EXIT_FAILED, EXIT_UNAVAILABLE, UsageError } from "./errors.ts";
+import { checkScenarioFile } from "./input.ts";
 
 export interface RandomOptions {
   random: number;
@@ -57,10 +58,14 @@ class KernelSide {
   }
 }
 
+/** Each job is two network namespaces and a process. */
+const JOBS_MAX = 16;
+
 export async function diffRandom(options: RandomOptions): Promise<void> {
   const profile = PROFILES[options.profile];
   if (profile === undefined)
     throw new UsageError(`no profile is named ${options.profile} (${Object.keys(PROFILES).join(", ")})`);
+  if (options.save !== undefined) checkScenarioFile(options.save);
   const probe = probeKernel();
   if (!probe.ok) {
     console.error(`ringzero: no kernel to compare with: ${probe.missing}`);
@@ -72,7 +77,7 @@ export async function diffRandom(options: RandomOptions): Promise<void> {
   const kernel = new KernelSide();
   const start = performance.now();
   try {
-    kernel.start(options.jobs);
+    kernel.start(Math.max(1, Math.min(options.jobs, options.random, JOBS_MAX)));
     const judges = kernel.servers.map((server) => new Judge(emulator, kernel.ask(server), options));
     const result = await runCampaign(
       judges,

@@ -1,6 +1,8 @@
 // What the commands read: files, and numbers given as options.
-import { readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { InvalidArgumentError } from "commander";
+import { parseRecordings } from "../conform/recordings.ts";
 import { UsageError } from "./errors.ts";
 
 const REASONS: Record<string, string> = {
@@ -16,6 +18,20 @@ export function readText(file: string): string {
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
     throw new UsageError(`${file}: ${REASONS[code] ?? message}`);
+  }
+}
+
+/** A file that scenarios are going to be added to: asked before the work is done, which may take minutes. */
+export function checkScenarioFile(file: string): void {
+  if (existsSync(file)) {
+    parseRecordings(readText(file), file);
+    return;
+  }
+  try {
+    accessSync(dirname(file), constants.W_OK);
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${file}: ${code === "ENOENT" ? "no such folder" : (REASONS[code] ?? message)}`);
   }
 }
 

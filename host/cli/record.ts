@@ -21,8 +21,8 @@ import type { ProgramEvent } from "../program/events.ts";
 import { parseProgram } from "../program/parse.ts";
 import { runProgram } from "../program/run.ts";
 import { ProgramSyntaxError } from "../program/words.ts";
-import { EXIT_FAILED, EXIT_UNAVAILABLE } from "./errors.ts";
-import { readText } from "./input.ts";
+import { EXIT_FAILED, EXIT_UNAVAILABLE, UsageError } from "./errors.ts";
+import { checkScenarioFile, readText } from "./input.ts";
 
 interface Options {
   into?: string;
@@ -53,6 +53,7 @@ function runsOption(text: string): number {
 }
 
 async function record(files: string[], options: Options): Promise<void> {
+  if (options.into !== undefined) checkScenarioFile(options.into);
   const probe = probeKernel();
   if (!probe.ok) {
     console.error(`ringzero: no kernel to record: ${probe.missing}`);
@@ -61,6 +62,7 @@ async function record(files: string[], options: Options): Promise<void> {
   }
   const sections = files.flatMap((file) => parseSections(readText(file), file));
   const chosen = sections.filter(({ name }) => options.only === undefined || name.includes(options.only));
+  if (chosen.length === 0) throw new UsageError(`no program's name contains ${options.only ?? ""}`);
   const category = options.category ?? basename(options.into ?? files[0]).split(/[.-]/)[0];
   const server = new KernelServer();
   const kept: NewScenario[] = [];
@@ -75,7 +77,7 @@ async function record(files: string[], options: Options): Promise<void> {
   } finally {
     server.dispose();
   }
-  if (options.into !== undefined) merge(options.into, kept);
+  if (options.into !== undefined && kept.length > 0) merge(options.into, kept);
   const varying = kept.filter(({ runs }) => countOutputs(runs).length > 1).length;
   const stored = options.into === undefined ? "could be kept" : `kept in ${options.into}`;
   console.log(
