@@ -132,7 +132,8 @@ function reportDifference(difference: Difference, options: RandomOptions): void 
   const [first, ...others] = judgement.theirs;
   if (first?.killed) console.log("Linux: the program did not end");
   if (others.length > 0) console.log(`Linux gave ${others.length + 1} different answers, none of them ours`);
-  if (judgement.report !== undefined) console.log(`ringzero: ${judgement.report}`);
+  const under = judgement.seed === undefined ? "" : ` with seed ${judgement.seed}`;
+  if (judgement.report !== undefined) console.log(`ringzero${under}: ${judgement.report}`);
 }
 
 /** Adds to a file of recorded scenarios, or starts one. */
@@ -159,17 +160,32 @@ function close(
   { emulator_ms, emulator_cpu_ms, wall_ms }: Record<"emulator_ms" | "emulator_cpu_ms" | "wall_ms", number>,
 ): void {
   const { counts, notModelled, kernel_ms } = result;
+  const ran = VERDICTS.reduce((sum, verdict) => sum + counts[verdict], 0);
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   const ratio = kernel_ms / Math.max(emulator_ms, 0.001);
   if (options.json) {
     const missing = Object.fromEntries(notModelled);
     console.log(
-      JSON.stringify({ counts, not_modelled: missing, emulator_ms, emulator_cpu_ms, kernel_ms, ratio, wall_ms }),
+      JSON.stringify({
+        ran,
+        of: options.random,
+        counts,
+        not_modelled: missing,
+        emulator_ms,
+        emulator_cpu_ms,
+        kernel_ms,
+        ratio,
+        wall_ms,
+      }),
     );
   } else {
     for (const [what, count] of [...notModelled].sort((a, b) => b[1] - a[1]).slice(0, 20))
       console.log(`${count} times ${what}`);
     console.log(VERDICTS.map((verdict) => `${counts[verdict]} ${LABELS[verdict]}`).join(", "));
+    if (ran < options.random)
+      console.log(
+        `stopped after ${options.limit} differences (--limit): ${ran} of ${options.random} programs were judged`,
+      );
     console.log(
       `emulator ${seconds(emulator_ms)} (${seconds(emulator_cpu_ms)} of CPU), kernel ${seconds(kernel_ms)}, ratio ${ratio.toFixed(0)}; ${seconds(wall_ms)} in all`,
     );

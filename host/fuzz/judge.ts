@@ -34,7 +34,7 @@ export interface Judgement {
   theirs: KernelAnswer[];
   /** What ended our run early, or why the harness refused. */
   report?: string;
-  /** Seed that reproduced the kernel's answer. */
+  /** Seed that reproduced the kernel's answer, or under which our side broke. */
   seed?: number;
 }
 
@@ -66,11 +66,10 @@ export class Judge {
     if (ours.outcome.kind === "not-modelled") return { verdict: "not-modelled", ours, theirs: [], report };
     const limit = ours.outcome.kind === "waits" ? WAITS_LIMIT_MS : LIMIT_MS;
     const first = await this.#ask(addHints(program, ours.events), limit);
-    if (first.exit === 2) return { verdict: "refused", ours, theirs: [first], report: first.stderr.trim() };
-    if (agree(ours, first)) return { verdict: ours.outcome.kind === "waits" ? "waits" : "same", ours, theirs: [first] };
     const theirs = [first];
-    if (ours.outcome.kind === "crash" || ours.outcome.kind === "leak")
-      return { verdict: "different", ours, theirs, report };
+    if (broke(ours)) return { verdict: "different", ours, theirs, report };
+    if (first.exit === 2) return { verdict: "refused", ours, theirs, report: first.stderr.trim() };
+    if (agree(ours, first)) return { verdict: ours.outcome.kind === "waits" ? "waits" : "same", ours, theirs };
     // Without hints: what the kernel does when it is only watched.
     for (let round = 0; round < again; round++) {
       const answer = await this.#ask(round % 2 === 0 ? program : addHints(program, ours.events), limit);
@@ -79,6 +78,7 @@ export class Judge {
     }
     for (let seed = 1; seed <= this.#options.seeds; seed++) {
       const other = await this.#emulator.run(program, seed);
+      if (broke(other)) return { verdict: "different", ours: other, theirs, report: describe(other), seed };
       if (theirs.some((answer) => agree(other, answer))) return { verdict: "seed", ours, theirs, seed };
     }
     return { verdict: "different", ours, theirs, ...(report === undefined ? {} : { report }) };
@@ -88,6 +88,11 @@ export class Judge {
 function describe({ outcome }: EmulatorRun): string | undefined {
   if (outcome.kind === "end") return undefined;
   return "line" in outcome ? outcomeText(outcome) : outcome.report;
+}
+
+/** A crash or a leak is a bug of ours, whatever the kernel says. */
+function broke({ outcome }: EmulatorRun): boolean {
+  return outcome.kind === "crash" || outcome.kind === "leak";
 }
 
 /** The kernel cannot say that a wait never ends; it can only not end. */

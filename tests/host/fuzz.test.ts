@@ -103,6 +103,28 @@ test("a planted difference is found, shrunk and written down", async () => {
   assert.ok(scenario.observed.some((event) => "ret" in event && event.ret === 99));
 });
 
+test("a crash or a leak of ours is a difference, whatever the kernel says and whichever seed shows it", async () => {
+  const theirs = { events: [], killed: false, stderr: "no", spent_ms: 1 };
+  const broken = { events: [], outcome: { kind: "leak" as const, report: "1 skb" }, spent_ms: 1 };
+  class Breaks extends Emulator {
+    readonly #under: number;
+    constructor(under: number) {
+      super("release");
+      this.#under = under;
+    }
+    override run(text: string, seed = 0) {
+      return seed === this.#under ? Promise.resolve(broken) : super.run(text, seed);
+    }
+  }
+  const options = { again: 0, seeds: 2 };
+  const refusing = new Judge(new Breaks(0), async () => ({ ...theirs, exit: 2 }), options);
+  assert.equal((await refusing.judge("setup 8\n")).verdict, "different");
+  // Seed 2 would agree.
+  const differing = new Judge(new Breaks(1), async () => ({ ...theirs, exit: 0 }), options);
+  const { verdict, seed, report } = await differing.judge("setup 8\n");
+  assert.deepEqual([verdict, seed, report], ["different", 1, "1 skb"]);
+});
+
 test("the same program gives the same events twice, whatever ran between", async () => {
   const emulator = new Emulator("debug");
   const events = async (index: number) =>

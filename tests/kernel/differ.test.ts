@@ -1,6 +1,6 @@
 // The differ against the live kernel: a program that both sides agree on, a planted difference that it must find and shrink, a
-// program that never ends, and a short campaign. What the campaign finds is printed, not asserted: the kernel of the machine
-// may be another one, and it does not always give the same answer.
+// program that never ends, and a short campaign. What the campaign finds is printed, and a few differences are let pass: the
+// kernel of the machine may be another one, and it does not always give the same answer.
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import "../../host/cli/node.ts";
@@ -29,6 +29,8 @@ function serverTest(name: string, body: (server: KernelServer, ask: AskKernel) =
   });
 }
 
+/** Of fifty programs; those that a busy machine answers in another order are among them. */
+const DIFFERENT_MAX = 3;
 const OPTIONS = { again: 3, seeds: 2 };
 const SEND = "setup 8\npair A B unix\nbuf b 100 1\nsqe send fd=A buf=b ud=1\nsubmit\nsettle 10\nrecvall B 1000 10\n";
 
@@ -96,5 +98,5 @@ serverTest("fifty random programs", async (_server, ask) => {
   for (const { index, program } of differences) console.log(`program ${index} of seed 1 differs:\n${program}`);
   const ran = counts.same + counts.again + counts.seed + counts.waits + counts.different;
   assert.ok(ran >= 30, JSON.stringify(counts));
-  assert.ok(counts.same > counts.different, JSON.stringify(counts));
+  assert.ok(counts.different <= DIFFERENT_MAX, JSON.stringify(counts));
 });
