@@ -43,6 +43,16 @@ test("an operation that is not modelled ends the run and is named", async () => 
   });
 });
 
+test("the second message of a call that nothing can end is reported, and no later call fails with it", async () => {
+  const program = [
+    ...["pair A B udp lo", "buf data 16", "buf io 16", "buf m 128"],
+    ...["put io 0 u64 &data 8", "put m 0 u64 0 0 &io 1 0 0 0 0 0 0 &io 1 0 0 0 0"],
+    ...["sys sendto @A &data 8 0 0 0", "sys recvmmsg @B &m 2 0 0"],
+  ];
+  const { outcome } = await run(program);
+  assert.match(outcome.kind === "waits" ? `${outcome.line}: ${outcome.report}` : outcome.kind, /^8: recvmmsg/);
+});
+
 test("a step on a ring that was refused says so", async () => {
   const { outcome } = await run(["setup 0 0", "ring"]);
   assert.match(outcome.kind === "failed" ? outcome.report : outcome.kind, /there is no ring/);
