@@ -57,6 +57,7 @@ function create(ctx: RingCtx, d: usize): i32 {
   }
   ctx.region = flags ? (at as usize) : (place as usize);
   ctx.region_len = size as u32;
+  ctx.region_charged = ctx.acct ? pages : 0;
   ctx.region_user = flags;
   pinRange(ctx.region, ctx.region_len);
   if (flags) return 0;
@@ -68,7 +69,7 @@ function create(ctx: RingCtx, d: usize): i32 {
 export function regionFree(ctx: RingCtx): void {
   if (!ctx.region) return;
   unpinRange(ctx.region, ctx.region_len);
-  if (ctx.acct) unaccountMem(ctx.acct_uid, ctx.region_len >> PAGE_SHIFT);
+  if (ctx.region_charged) unaccountMem(ctx.acct_uid, ctx.region_charged);
   ctx.region = 0;
 }
 

@@ -49,6 +49,8 @@ export function ringNew(p: usize, flags: u32, sq: u32, cq: u32): i32 {
   ctx.flags = flags;
   ctx.refs = 1;
   ctx.task = t;
+  ctx.acct = t.privileged ? 0 : 1; // decided once: what is given back later is what was charged
+  ctx.acct_uid = t.uid;
   ctx.sq_entries = sq;
   ctx.cq_entries = cq;
   ctx.sqe_shift = has(flags, IORING_SETUP_SQE128) ? 7 : 6;

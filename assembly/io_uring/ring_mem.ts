@@ -36,11 +36,7 @@ export function allocRingMemory(ctx: RingCtx, ringsAt: u64, sqesAt: u64): i32 {
   const ringsLen = pageAlign(withArray ? arrayOff + (ctx.sq_entries << 2) : RING_OFF_CQES + (ctx.cq_entries << ctx.cqe_shift));
   const sqesLen = pageAlign(ctx.sq_entries << ctx.sqe_shift);
   const t = current(), pages = (ringsLen + sqesLen) >> PAGE_SHIFT;
-  if (ctx.acct || !t.privileged) {
-    if (accountMem(t, pages)) return -ENOMEM;
-    ctx.acct = 1;
-    ctx.acct_uid = t.uid;
-  }
+  if (ctx.acct && accountMem(t, pages)) return -ENOMEM;
   const err = ctx.flags & IORING_SETUP_NO_MMAP ? useUserMemory(ctx, ringsAt, ringsLen, sqesAt, sqesLen) : placeMemory(ctx, ringsLen, sqesLen);
   if (err) {
     if (ctx.acct) unaccountMem(ctx.acct_uid, pages);

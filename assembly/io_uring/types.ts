@@ -79,7 +79,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   file_alloc_end: u32;
   file_alloc_hint: u32;
   // accounting
-  acct: u32; // 1: locked memory is charged to acct_uid
+  acct: u32; // 1: locked memory is charged to acct_uid; as the ring was set up, for good
   acct_uid: u32;
   acct_ring_pages: u32;
   // life
@@ -116,6 +116,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   clockid: u32; // 0 = CLOCK_MONOTONIC
   region: usize; // parameter region (region.ts)
   region_len: u32;
+  region_charged: u32; // pages
   region_user: u32; // it is the program's own memory
   region_wait: u32; // holds arguments of waits
   wait_timeouts: u32; // cq_timeouts when the current wait began

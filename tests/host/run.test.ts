@@ -53,6 +53,23 @@ test("the second message of a call that nothing can end is reported, and no late
   assert.match(outcome.kind === "waits" ? `${outcome.line}: ${outcome.report}` : outcome.kind, /^8: recvmmsg/);
 });
 
+test("a ring of root stays uncharged when its owner is root no longer", async () => {
+  const program = [
+    "setup 8 DEFER_TASKRUN|SINGLE_ISSUER",
+    ...["buf desc 64", "buf arg 32", "buf p 120", "put desc 0 u64 0 4096 0 0 0 0 0 0", "put arg 0 u64 &desc 0 0 0"],
+    ...[
+      "reg REGISTER_MEM_REGION &arg 1",
+      "setuid 4242",
+      "put p 0 u64 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
+      "put p 0 u32 16 32",
+    ],
+    ...["reg REGISTER_RESIZE_RINGS &p 1", "sys close @ring0"],
+  ];
+  const result = await run(program);
+  assert.equal(result.outcome.kind, "end", JSON.stringify(result.outcome));
+  assert.equal(text(result).filter((line) => line.includes("errno")).length, 0, text(result).join("\n"));
+});
+
 test("a step on a ring that was refused says so", async () => {
   const { outcome } = await run(["setup 0 0", "ring"]);
   assert.match(outcome.kind === "failed" ? outcome.report : outcome.kind, /there is no ring/);
