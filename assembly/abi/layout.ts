@@ -22,7 +22,7 @@ export const PAGE_REF_BASE: u32 = 0x60000; // u32 per page: references (pins, fr
 export const TRACE_BASE: u32 = 0x160000; // 65536 records of 32 bytes
 export const TRACE_CAPACITY: u32 = 65536;
 export const TIMER_HEAP_BASE: u32 = 0x360000; // u32 per armed timer
-export const TIMER_HEAP_MAX: u32 = 65536;
+export const TIMER_HEAP_MAX: u32 = 102400;
 
 export const POOLS_BASE: u32 = 0x400000;
 // Object sizes and counts of the fixed pools.
@@ -43,7 +43,7 @@ export const CTX_MAX: u32 = 1024;
 export const TASK_SIZE: u32 = 4352; // with its table of 1024 descriptors
 export const TASK_MAX: u32 = 64;
 export const TIMER_SIZE: u32 = 48;
-export const TIMER_MAX: u32 = 65536;
+export const TIMER_MAX: u32 = 102400; // every request and (thrice) every socket can have one; the rest is the machine's
 export const DEV_SIZE: u32 = 256;
 export const DEV_MAX: u32 = 256;
 export const NODE_SIZE: u32 = 64; // resource nodes (registered buffers and files)
@@ -56,10 +56,10 @@ export const KBUF_SIZE: u32 = 24; // buffers of PROVIDE_BUFFERS
 export const KBUF_MAX: u32 = 81920;
 
 // Kernel data: chunks of 32 KiB (a compound page of order 3), cut into page fragments.
-export const CHUNK_BASE: u32 = 0x7100000; // 113 MiB
+export const CHUNK_BASE: u32 = 0x7280000; // 114.5 MiB
 export const CHUNK_SIZE: u32 = 32768;
 export const CHUNK_SHIFT: u32 = 15;
-export const CHUNK_MAX: u32 = 2528;
+export const CHUNK_MAX: u32 = 2480;
 
 // User region. mmap() places rings, SQEs and buffers here; pointers below are EFAULT.
 export const USER_BASE: u32 = 0xc000000; // 192 MiB

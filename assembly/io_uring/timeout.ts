@@ -4,7 +4,7 @@
 // Request fields used: cmd_addr = time in ns, cmd_len = completion count or repetitions, done_io = number of completions that ends it,
 // zc_flags = repetitions left, msg_flags = IORING_TIMEOUT_*, big0 = Timer, nd_head = the request that a LINK_TIMEOUT guards.
 // man: io_uring_enter(2), io_uring_prep_timeout(3), io_uring_prep_timeout_update(3).
-import { ECANCELED, EINVAL, ENOENT, ENOMEM, ETIME } from "../abi/errno";
+import { ECANCELED, EINVAL, ENOENT, ETIME } from "../abi/errno";
 import {
   IORING_CQE_F_MORE, IORING_LINK_TIMEOUT_UPDATE, IORING_OP_LINK_TIMEOUT, IORING_TIMEOUT_ABS, IORING_TIMEOUT_BOOTTIME,
   IORING_TIMEOUT_ETIME_SUCCESS, IORING_TIMEOUT_MULTISHOT, IORING_TIMEOUT_REALTIME, IORING_TIMEOUT_UPDATE, SQE_OFF_ADDR, SQE_OFF_ADDR2,
@@ -56,9 +56,7 @@ function prep(req: Req, sqe: usize, isLink: bool): i32 {
   req.cmd_addr = load<u64>(SCRATCH_TIMESPEC);
   req.cmd_len = off;
   req.zc_flags = off;
-  const timer = timerNew(timeoutExpired.index, changetype<usize>(req));
-  if (!timer) return -ENOMEM;
-  req.big0 = changetype<usize>(timer) as u32;
+  req.big0 = changetype<usize>(timerNew(timeoutExpired.index, changetype<usize>(req))) as u32;
   req.flags |= REQ_F_NEED_CLEANUP;
   return 0;
 }

@@ -1,7 +1,7 @@
 // The one clock and its timer heap. A timer calls fn(arg) when the clock reaches `expires`; timers of the same instant
 // run in the order in which they were armed. The clock moves only in runNextTimer() and advanceTo().
 import { POOL_TIMER, poolAlloc, poolFree } from "./pool";
-import { TIMER_HEAP_BASE, TIMER_HEAP_MAX, TIMER_SIZE } from "../abi/layout";
+import { POOLS_BASE, REQ_MAX, SOCK_MAX, TIMER_HEAP_BASE, TIMER_HEAP_MAX, TIMER_MAX, TIMER_SIZE } from "../abi/layout";
 import { CNT_TIMERS_LIVE } from "../abi/counters";
 import { BUG_TIMER } from "../abi/bug";
 import { bugOn } from "./bug";
@@ -19,6 +19,9 @@ import { S_NOW, S_TIMER_COUNT, S_TIMER_SEQ, cntDec, cntInc } from "./state";
   pad2: u32;
 }
 if (offsetof<Timer>() > TIMER_SIZE) ERROR("Timer does not fit its pool");
+// What a program can have of requests and sockets, and so of timers, never exhausts the pool.
+if (TIMER_MAX < REQ_MAX + SOCK_MAX * 3 || TIMER_HEAP_MAX < TIMER_MAX) ERROR("too few timers");
+if (TIMER_HEAP_BASE + (TIMER_HEAP_MAX << 2) > POOLS_BASE) ERROR("the timer heap reaches into the pools");
 
 @inline function at(i: u32): usize { return TIMER_HEAP_BASE + ((i as usize) << 2); }
 @inline function get(i: u32): Timer { return changetype<Timer>(load<u32>(at(i)) as usize); }
