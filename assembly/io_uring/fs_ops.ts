@@ -4,6 +4,7 @@
 //   uarg offset     uarg1 length     msg_flags flags or advice     cmd_len mode
 import { EAGAIN, EBADF, EFBIG, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, ESPIPE } from "../abi/errno";
 import { PAGE_SIZE } from "../abi/layout";
+import { NOT_MODELLED_FORM } from "../abi/not_modelled";
 import {
   IORING_FSYNC_DATASYNC, SQE_OFF_ADDR, SQE_OFF_ADDR3, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF,
 } from "../abi/uapi";
@@ -85,7 +86,7 @@ function fallocate(req: Req): i32 {
   if (off < 0 || len <= 0) return -EINVAL;
   if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE | FALLOC_MOVING)) return -EOPNOTSUPP;
   if (mode & FALLOC_PUNCH_HOLE && mode != (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE)) return -EOPNOTSUPP;
-  if (mode & FALLOC_MOVING) return notModelled(mode);
+  if (mode & FALLOC_MOVING) return notModelled(NOT_MODELLED_FORM | req.opcode);
   if (!(f.mode & FMODE_WRITE)) return -EBADF;
   if (f.kind == FILE_PIPE) return -ESPIPE;
   if (f.kind != FILE_MEM) return -ENODEV;
@@ -125,7 +126,7 @@ export function madviseIssue(req: Req, issueFlags: u32): i32 {
   if (issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
   const len = req.uarg1 ? req.uarg1 : (req.cmd_len as u64), addr = req.cmd_addr;
   if (req.msg_flags > MADV_LAST || addr & (PAGE_SIZE - 1)) return done(req, -EINVAL);
-  if (req.msg_flags > MADV_WILLNEED) return done(req, notModelled(req.msg_flags));
+  if (req.msg_flags > MADV_WILLNEED) return done(req, notModelled(NOT_MODELLED_FORM | req.opcode));
   if (len > (i32.MAX_VALUE as u64)) return done(req, addr + len < addr ? -EINVAL : -ENOMEM);
   return done(req, len && userSpan(addr, len as u32, PROT_READ) != (len as u32) ? -ENOMEM : 0);
 }

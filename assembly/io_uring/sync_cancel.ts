@@ -27,7 +27,7 @@ export function syncCancel(ctx: RingCtx, arg: u64): i32 {
   for (let i: usize = SYNC_CANCEL_OFF_OPCODE + 1; i < SYNC_CANCEL_SIZE; i++) if (load<u8>(p + i)) return -EINVAL;
   const data = load<u64>(p, SYNC_CANCEL_OFF_ADDR), opcode = load<u8>(p, SYNC_CANCEL_OFF_OPCODE) as u32;
   const sec = load<i64>(p, SYNC_CANCEL_OFF_TIMEOUT), nsec = load<i64>(p, SYNC_CANCEL_OFF_TIMEOUT + 8);
-  const deadline = sec == -1 && nsec == -1 ? FOREVER : nowNs() + (sec > 4000000000 ? FOREVER / 2 : (sec as u64) * 1000000000 + (nsec as u64));
+  const deadline = sec == -1 && nsec == -1 ? FOREVER : nowNs() + timeLeft(sec, nsec);
   let ret = once(ctx, flags, data, fd, opcode);
   if (ret != -EALREADY) return ret;
   while (ret == -EALREADY) {
@@ -38,6 +38,13 @@ export function syncCancel(ctx: RingCtx, arg: u64): i32 {
     ret = once(ctx, flags, data, fd, opcode);
   }
   return ret == -ENOENT ? 0 : ret;
+}
+
+/** In ns. A time before now has come already; one far beyond any run is cut, so that no sum can wrap. */
+function timeLeft(sec: i64, nsec: i64): u64 {
+  const most: i64 = 4000000000, second: i64 = 1000000000;
+  const ns = max(min(sec, most), -most) * second + max(min(nsec, most * second), -most * second);
+  return ns > 0 ? (ns as u64) : 0;
 }
 
 function once(ctx: RingCtx, flags: u32, data: u64, fd: u32, opcode: u32): i32 {

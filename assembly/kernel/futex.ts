@@ -1,6 +1,6 @@
 // futex(2): words of user memory that tasks and requests wait on. A waiter is known by the word's address and by whether it
 // said that the futex is private to its process: private and shared waiters of one word do not see each other.
-import { EAGAIN, EFAULT, EINVAL } from "../abi/errno";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../abi/errno";
 import { SMALL_SIZE } from "../abi/layout";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
 import { S_FUTEX_HEAD, S_FUTEX_TAIL, nil } from "../lib/state";
@@ -47,14 +47,14 @@ export function futexKey(uaddr: u64, flags: u32): i32 {
   return shared && userSpan(uaddr, 4, PROT_READ | PROT_WRITE) != 4 ? -EFAULT : 0;
 }
 
-/** Starts to wait if the word has the expected value: a FutexQ as its address; -EAGAIN (another value), -EFAULT, -ENOMEM is -EAGAIN, too. */
+/** Starts to wait if the word has the expected value: a FutexQ as its address; -EAGAIN (another value), -EFAULT, -ENOMEM. */
 export function futexQueue(uaddr: u64, flags: u32, value: u32, bitset: u32, wake: u32, owner: usize): i32 {
   const err = futexKey(uaddr, flags);
   if (err) return err;
   if (userSpan(uaddr, 4, PROT_READ) != 4) return -EFAULT;
   if (load<u32>(uaddr as usize) != value) return -EAGAIN;
   const q = changetype<FutexQ>(poolAlloc(POOL_SMALL));
-  if (!q) return -EAGAIN;
+  if (!q) return -ENOMEM;
   const last = changetype<FutexQ>(load<u32>(S_FUTEX_TAIL) as usize);
   q.next = nil<FutexQ>();
   q.prev = last;

@@ -35,7 +35,7 @@ function futex(uaddr: u64, op: u32, val: u32, timeout: u64, val3: u32): i32 {
         const sec = load<i64>(SCRATCH_WORDS), ns = load<u64>(SCRATCH_WORDS, 8);
         if (sec < 0 || ns >= 1000000000) return -EINVAL;
         if (cmd == FUTEX_WAIT_BITSET) return notModelled(cmd); // an absolute time
-        deadline = nowNs() + (sec as u64) * 1000000000 + ns;
+        deadline = nowNs() + min<u64>(sec as u64, 4000000000) * 1000000000 + ns; // cut, so that the sum cannot wrap
       }
       return bitset ? wait(uaddr, flags, val, bitset, deadline) : -EINVAL;
     }
