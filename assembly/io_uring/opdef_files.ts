@@ -15,7 +15,7 @@ import { futexCleanup, futexPrep, futexWaitIssue, futexWaitvIssue, futexWaitvPre
 import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, OP_POLLIN, OP_POLLOUT } from "./opdef";
 import { pipeIssue, pipePrep } from "./pipe";
 import { readMultishotIssue, rwCleanup, rwFail, rwIssue, rwPrep } from "./rw";
-import { spliceIssue, splicePrep, teeIssue, teePrep } from "./splice";
+import { spliceCleanup, spliceIssue, splicePrep, teeIssue, teePrep } from "./splice";
 import { REQ_F_BUFFER_SELECT, Req } from "./types";
 
 export function fileOpProperties(opcode: u32): u32 {
@@ -126,5 +126,7 @@ export function fileOpCleanup(req: Req): void {
     case IORING_OP_READV_FIXED:
     case IORING_OP_WRITEV_FIXED: rwCleanup(req); return;
     case IORING_OP_FUTEX_WAITV: futexCleanup(req); return;
+    case IORING_OP_SPLICE:
+    case IORING_OP_TEE: spliceCleanup(req); return;
   }
 }
