@@ -2,7 +2,7 @@
 //
 // A write fills the last page up if what it leaves over a multiple of a page fits there, then takes pages of its own; so
 // how much a pipe holds depends on how it was written, and a pipe with a page free takes any write of up to a page
-// whole (PIPE_BUF). splice(2) and tee(2) move and share buffers (fs/splice.ts): such a page is somebody else's, too, and is
+// whole (PIPE_BUF). splice(2) and tee(2) move and share buffers (net/splice.ts): such a page is somebody else's, too, and is
 // never filled up.
 import { PAGE_SHIFT, PAGE_SIZE } from "../abi/layout";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../abi/socket";

@@ -256,8 +256,8 @@ function sleep(req: Req): void {
   const mask = elsewhere ? load<u32>(S_SLEEP_MASK)
     : POLLERR_MASK | POLLHUP_MASK | (opFlags(req.opcode) & OP_POLLIN ? POLLIN_MASK : POLLOUT_MASK);
   store<u32>(S_SLEEP_WQ, 0);
-  const entry = waitEntryNew(workerWake.index, changetype<usize>(req), mask);
-  if (!entry || !wq) {
+  const entry = wq ? waitEntryNew(workerWake.index, changetype<usize>(req), mask) : changetype<WaitEntry>(0);
+  if (!entry) {
     queueFail(req, -EAGAIN);
     return;
   }

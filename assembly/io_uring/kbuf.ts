@@ -213,7 +213,7 @@ export function dropKbuf(req: Req): void {
 
 /** Most buffers that are taken at once when the number of bytes is known. */
 const PEEK_MAX: u32 = 256;
-/** Segments of a vector (net/iov_iter.ts). */
+/** Segments of a vector (mm/iov_iter.ts). */
 const KVEC_SHIFT: usize = 4;
 
 /**

@@ -137,10 +137,10 @@ function recvCall(req: Req, sk: Sock, msg: MsgHdr, flags: u32): i32 {
 /** Control data comes with the first part: there is no second. */
 @inline function hasControl(req: Req): bool { return req.opcode == IORING_OP_RECVMSG && userMsg(req).controllen != 0; }
 
-/** One receive and what follows from it; `err`: no buffer could be taken for it. */
 /** A worker that would wait for datagrams after shutdown(2) gets the end of them. */
 @inline function recvEnded(sk: Sock): bool { return sk.type == SOCK_DGRAM && (sk.shutdown & SHUTDOWN_RCV) != 0; }
 
+/** One receive and what follows from it; `err`: no buffer could be taken for it. */
 function receive(req: Req, sk: Sock, issueFlags: u32, group: BufGroup, err: i32): i32 {
   const msg = changetype<MsgHdr>(SCRATCH_MSG), s = netState(req);
   let flags = req.msg_flags, ret = err, ended = true;

@@ -14,7 +14,7 @@ const UPDATE_OFF_RESV: u32 = 4;
 const UPDATE_OFF_DATA: u32 = 8;
 const ANY_SLOT: u32 = 0xffffffff;
 
-/** The ring behind a slot of the current task; nil, with the errno of the caller in `ringFdError()`. */
+/** The ring behind a slot of the current task; nil, with the errno of the caller in `registeredRingError()`. */
 @inline export function registeredRing(slot: u32): File {
   return slot < RING_FDS_MAX ? changetype<File>(load<u32>(ringFdSlot(current(), slot)) as usize) : nil<File>();
 }

@@ -1,4 +1,4 @@
-// splice(2), tee(2), vmsplice(2): pages that change hands. A pipe's buffer is a page reference and a range, so moving it
+// splice(2), tee(2): pages that change hands. A pipe's buffer is a page reference and a range, so moving it
 // copies nothing:
 //
 //   pipe -> pipe     buffers move, or are shared when only a part of one is wanted
