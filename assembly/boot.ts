@@ -12,6 +12,7 @@ import {
   POOL_ASYNC, POOL_CTX, POOL_DEV, POOL_FILE, POOL_KBUF, POOL_NODE, POOL_OVERFLOW, POOL_REQ, POOL_SHINFO, POOL_SKB, POOL_SMALL, POOL_SOCK, POOL_TASK, POOL_TIMER,
   poolHiwater, poolInit, poolsClear,
 } from "./lib/pool";
+import { profileInit } from "./lib/profile";
 import { rngInit } from "./lib/rng";
 import { S_CURRENT, S_HOOK_TASK_WORK, S_TASK1 } from "./lib/state";
 import { traceInit } from "./lib/trace";
@@ -25,8 +26,11 @@ import { runTaskWork } from "./io_uring/tw";
 import { tcpInit } from "./net/tcp";
 import { driversInit, netNsCreate } from "./drivers/rtnetlink";
 
-/** `seed` 0 is the schedule recorded on Linux; any other value draws where Linux leaves an order open. */
-export function bootMachine(seed: u32): void {
+/**
+ * `seed` 0 is the schedule recorded on Linux; any other value draws where Linux leaves an order open. `profile`: PROFILE_* of
+ * abi/profile.ts.
+ */
+export function bootMachine(seed: u32, profile: u32): void {
   let at: usize = POOLS_BASE;
   at = poolInit(POOL_REQ, at, REQ_SIZE, REQ_MAX);
   at = poolInit(POOL_ASYNC, at, ASYNC_SIZE, ASYNC_MAX);
@@ -44,6 +48,7 @@ export function bootMachine(seed: u32): void {
   at = poolInit(POOL_KBUF, at, KBUF_SIZE, KBUF_MAX);
   bugOn(at > (CHUNK_BASE as usize), BUG_POOL_RANGE, at, CHUNK_BASE);
   rngInit(seed as u64);
+  profileInit(profile);
   traceInit();
   vmInit();
   const task = taskCreate(1);

@@ -1,6 +1,7 @@
 // What the module exports: flat functions, numbers in and out. Their meaning is documented in host/core/exports.ts.
 import { ABI_VERSION, COUNTERS_BASE, TRACE_HDR_BASE, WAIT_REPORT_BASE } from "./abi/layout";
 import { TRACE_CTX_TASK } from "./abi/trace";
+import { switchSet } from "./lib/profile";
 import { S_NOT_MODELLED, S_TRACE_CTX, nowNs } from "./lib/state";
 import { timersPending } from "./lib/timer";
 import { traceEnable } from "./lib/trace";
@@ -32,11 +33,12 @@ export { sys_splice, sys_tee } from "./sys/splice";
 export { sys_setns, sys_setrlimit, sys_setrlimit64, sys_setuid } from "./sys/task";
 
 export function abi_version(): u32 { return ABI_VERSION; }
-export function boot(seed: u32): void {
-  bootMachine(seed);
+export function boot(seed: u32, profile: u32): void {
+  bootMachine(seed, profile);
   store<u32>(S_TRACE_CTX, TRACE_CTX_TASK);
 }
 
+export function switch_set(which: u32, value: u32): i32 { return switchSet(which, value); }
 export function clear(): void { clearMachine(); }
 /** What was unmapped stays out of use: mmap() of PROT_NONE at a fixed address. */
 export function vm_reserve(addr: usize, len: usize): void { vmRestore(addr, len, 0); }

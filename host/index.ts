@@ -22,6 +22,14 @@ export { NicPair } from "./nic/pair.ts";
 export { PcapWriter } from "./nic/pcap.ts";
 export { type Datagram, Sink, SinkConnection, type SinkOptions } from "./nic/sink.ts";
 export { type Clock, type Port, type Tap, Wire, type WireEnd, type WireFrame, type WireOptions } from "./nic/wire.ts";
+export {
+  DEFAULT_PROFILE,
+  PROFILES,
+  type Profile,
+  SWITCHES,
+  type Switch,
+  type SwitchValues,
+} from "./profile/profiles.ts";
 export { describeEvent, formatEvent, type ProgramEvent } from "./program/events.ts";
 export type { Outcome, RunResult } from "./program/outcome.ts";
 export { parseProgram } from "./program/parse.ts";

@@ -13,6 +13,7 @@ import { NicBus } from "./nic/bus.ts";
 import type { NicOptions, SimNic } from "./nic/device.ts";
 import { NicPair } from "./nic/pair.ts";
 import type { Port, Tap, Wire, WireOptions } from "./nic/wire.ts";
+import { DEFAULT_PROFILE, findProfile, SWITCHES, type SwitchValues, switchValue } from "./profile/profiles.ts";
 import { Sys } from "./sys/sys.ts";
 import { parseIp, UserMemory } from "./sys/user_memory.ts";
 
@@ -24,6 +25,10 @@ export interface MachineOptions {
   /** Whether the trace ring is written, or which parts of it (TRACE_* of assembly/abi/trace.ts). */
   trace?: boolean | number;
   build?: CoreBuild;
+  /** Which kernel it behaves as: a name of host/profile/profiles.ts. */
+  profile?: string;
+  /** Proposals and open choices on top of it, by name. */
+  switches?: SwitchValues;
 }
 
 export interface NewNic extends NicOptions {
@@ -50,6 +55,7 @@ export class Machine {
   readonly user: UserMemory;
   readonly network: StandardNetwork | undefined;
   readonly seed: number;
+  readonly profile: string;
   readonly #bus: NicBus;
   readonly #socket: NicSocket;
   #pair: NicPair | undefined;
@@ -81,12 +87,23 @@ export class Machine {
     this.seed = options.seed ?? 0;
     this.#bus = new NicBus(core, this.seed);
     socket.handler = this.#bus.onCore;
-    this.exports.boot(this.seed);
+    this.profile = options.profile ?? DEFAULT_PROFILE;
+    const profile = findProfile(this.profile);
+    if (profile === undefined) throw new RangeError(`no profile is named '${this.profile}'`);
+    this.exports.boot(this.seed, profile.id);
+    for (const [name, value] of Object.entries(options.switches ?? {})) this.#switch(name, value);
     const { trace = false } = options;
     if (trace !== false) this.exports.trace_enable(trace === true ? TRACE_ALL : trace);
     this.sys = new Sys(core);
     this.user = new UserMemory(this.sys);
     this.network = options.network === "none" ? undefined : new StandardNetwork(this.exports);
+  }
+
+  #switch(name: string, value: number | string): void {
+    const found = SWITCHES.find((one) => one.name === name);
+    const number = found && switchValue(found, value);
+    if (found === undefined || number === undefined) throw new RangeError(`no switch is '${name}=${value}'`);
+    must("switch_set", this.exports.switch_set(found.id, number));
   }
 
   /** The pair of simulated NICs of the standard network with the wire between them, made at the first call. */

@@ -15,8 +15,10 @@ import {
   IORING_SETUP_SQPOLL, REG_WAIT_OFF_FLAGS, REG_WAIT_OFF_MIN_WAIT_USEC, REG_WAIT_OFF_SIGMASK, REG_WAIT_OFF_SIGMASK_SZ, REG_WAIT_OFF_TS, REG_WAIT_SIZE,
   RING_OFF_CQ_HEAD, RING_OFF_CQ_TAIL,
 } from "../abi/uapi";
+import { ROW_ENTER } from "../abi/profile";
 import { WAIT_DEFERRED, WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_NOTIFS, WAIT_REQS, WAIT_RING, WAIT_WANTED } from "../abi/wait";
 import { bugOn } from "../lib/bug";
+import { validFlags } from "../lib/profile";
 import { notModelledPending } from "../lib/not_modelled";
 import { SCRATCH_GETEVENTS, cntInc, nowNs } from "../lib/state";
 import { choose } from "../lib/rng";
@@ -35,7 +37,6 @@ import { flushTimeouts } from "./timeout";
 import { localWorkPending, localWorkWakes, runLocalWork, runLocalWorkWoken, runTaskWork } from "./tw";
 import { RingCtx } from "./types";
 
-const ENTER_FLAGS: u32 = 0xff;
 /** From the wake-up of a waiter to its first instruction, ns of virtual time. */
 const WAKE_NS: u64 = 10000;
 const SIGSET_SIZE: u32 = 8;
@@ -45,7 +46,7 @@ const SEC_MAX: i64 = 4000000000;
 /** Number of SQEs consumed, or (nothing submitted) 0 or -errno of the wait. */
 export function ioUringEnter(fd: i32, toSubmit: u32, minComplete: u32, flags: u32, arg: u64, argsz: u32): i32 {
   cntInc(CNT_ENTERS);
-  if (flags & ~ENTER_FLAGS) return -EINVAL;
+  if (flags & ~validFlags(ROW_ENTER)) return -EINVAL;
   const f = flags & IORING_ENTER_REGISTERED_RING ? registeredRing(fd as u32) : fdFile(fd);
   if (!f) return flags & IORING_ENTER_REGISTERED_RING ? registeredRingError(fd as u32) : -EBADF;
   if (f.kind != FILE_RING) return -EOPNOTSUPP;

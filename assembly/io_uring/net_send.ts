@@ -5,9 +5,11 @@
 import { EAGAIN, EINTR, EINVAL, ENOMEM, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL } from "../abi/socket";
 import {
-  IORING_CQE_F_MORE, IORING_RECVSEND_BUNDLE, IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED, SQE_OFF_ADDR2, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO,
+  IORING_CQE_F_MORE, IORING_RECVSEND_BUNDLE, SQE_OFF_ADDR2, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO,
   SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD3,
 } from "../abi/uapi";
+import { ROW_SEND } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
 import { FILE_SOCKET } from "../fs/file";
 import { Sock } from "../net/sock";
@@ -22,13 +24,11 @@ import {
   REQ_F_NOWAIT, REQ_F_POLLED, Req, reqIter, setFail, setRes,
 } from "./types";
 
-const SENDMSG_FLAGS: u32 = IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_BUNDLE | IORING_SEND_VECTORIZED;
-
 function prepCommon(req: Req, sqe: usize): i32 {
   req.done_io = 0;
   if (load<i32>(sqe, SQE_OFF_LEN) < 0) return -EINVAL;
   req.zc_flags = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
-  if (req.zc_flags & ~SENDMSG_FLAGS) return -EINVAL;
+  if (req.zc_flags & ~validFlags(ROW_SEND)) return -EINVAL;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS) | MSG_NOSIGNAL;
   if (req.msg_flags & MSG_DONTWAIT) req.flags |= REQ_F_NOWAIT;
   if (req.ctx.vec_cache) vecTake(req);

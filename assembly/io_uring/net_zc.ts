@@ -9,9 +9,11 @@ import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, EOPNOTSUPP, ERESTARTSY
 import { PAGE_SHIFT } from "../abi/layout";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_ZEROCOPY } from "../abi/socket";
 import {
-  IORING_CQE_F_MORE, IORING_RECVSEND_FIXED_BUF, IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED, IORING_SEND_ZC_REPORT_USAGE,
+  IORING_CQE_F_MORE, IORING_RECVSEND_FIXED_BUF, IORING_SEND_VECTORIZED, IORING_SEND_ZC_REPORT_USAGE,
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR3, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD2, SQE_OFF_PAD3,
 } from "../abi/uapi";
+import { ROW_ZC } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
 import { accountMem } from "../kernel/task";
 import { FILE_SOCKET } from "../fs/file";
@@ -28,7 +30,6 @@ import {
   setRes,
 } from "./types";
 
-const ZC_FLAGS_VALID: u32 = IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_FIXED_BUF | IORING_SEND_ZC_REPORT_USAGE | IORING_SEND_VECTORIZED;
 /** zc_flags bit of ours: the registered buffer has been imported (once, however often issue runs: A35). */
 const ZC_IMPORTED: u32 = 0x10000;
 
@@ -42,7 +43,7 @@ function prepCommon(req: Req, sqe: usize): i32 {
   req.notif = notif;
   req.flags |= REQ_F_NEED_CLEANUP;
   req.zc_flags = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
-  if (req.zc_flags & ~ZC_FLAGS_VALID) return -EINVAL;
+  if (req.zc_flags & ~validFlags(ROW_ZC)) return -EINVAL;
   if (req.zc_flags & IORING_SEND_ZC_REPORT_USAGE) notif.zc_report = 1;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS) | MSG_NOSIGNAL | MSG_ZEROCOPY;
   if (req.msg_flags & MSG_DONTWAIT) req.flags |= REQ_F_NOWAIT;

@@ -19,7 +19,9 @@ import {
   TR_NOTIF_LINK, TR_NOTIF_USAGE, TR_UBUF_PUT, TRACE_ZC,
 } from "../abi/trace";
 import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED, IORING_OP_NOP } from "../abi/uapi";
+import { B_LINK_SKB } from "../abi/profile";
 import { DEBUG, bugOn } from "../lib/bug";
+import { has } from "../lib/profile";
 import { cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { unaccountMem } from "../kernel/task";
@@ -40,7 +42,7 @@ export function allocNotif(ctx: RingCtx, user_data: u64): Req {
   setRes(notif, 0, IORING_CQE_F_NOTIF);
   const uarg = reqUarg(notif);
   uarg.complete = txUbufComplete.index;
-  uarg.link_skb = linkSkb.index;
+  uarg.link_skb = has(B_LINK_SKB) ? linkSkb.index : 0;
   uarg.refcnt = 1;
   uarg.flags = SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN;
   uarg.user_data = user_data;

@@ -4,11 +4,13 @@
 // report instead of a made-up result.
 import {
   IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_BIND, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_FILES_UPDATE,
-  IORING_OP_FIXED_FD_INSTALL, IORING_OP_LAST, IORING_OP_LINK_TIMEOUT, IORING_OP_LISTEN, IORING_OP_MSG_RING, IORING_OP_NOP, IORING_OP_POLL_ADD,
+  IORING_OP_FIXED_FD_INSTALL, IORING_OP_LINK_TIMEOUT, IORING_OP_LISTEN, IORING_OP_MSG_RING, IORING_OP_NOP, IORING_OP_POLL_ADD,
   IORING_OP_POLL_REMOVE, IORING_OP_PROVIDE_BUFFERS, IORING_OP_RECV, IORING_OP_RECVMSG, IORING_OP_RECV_ZC,
   IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN,
   IORING_OP_SOCKET, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
 } from "../abi/uapi";
+import { OPI_FIRST } from "../abi/profile";
+import { opMeaning } from "../lib/profile";
 import { S_OPDEF } from "../lib/state";
 import { acceptIssue, acceptPrep } from "./net_accept";
 import { asyncCancel, asyncCancelPrep } from "./cancel";
@@ -36,13 +38,17 @@ export const OP_IOPOLL: u32 = 8; // allowed on IOPOLL rings
 export const OP_BUFFER_SELECT: u32 = 16;
 export const OP_POLLIN: u32 = 32;
 export const OP_POLLOUT: u32 = 64;
+export const OP_DIALECT: u32 = 128; // in an SQE it means something else in this profile, or nothing (dialect.ts)
 
-/** Properties of an opcode below IORING_OP_LAST. */
+/** Properties of an operation: an opcode of 6.18, or an OPI_*. */
 @inline export function opFlags(opcode: u32): u32 { return load<u8>(S_OPDEF + (opcode as usize)) as u32; }
 
 /** Lays the table of properties out (boot). */
 export function opdefInit(): void {
-  for (let op: u32 = 0; op < IORING_OP_LAST; op++) store<u8>(S_OPDEF + (op as usize), properties(op) as u8);
+  for (let op: u32 = 0; op < 256; op++) {
+    const plain = opMeaning(op) == op && op < OPI_FIRST;
+    store<u8>(S_OPDEF + (op as usize), (properties(op) | (plain ? 0 : OP_DIALECT)) as u8);
+  }
 }
 
 function properties(opcode: u32): u32 {

@@ -2,19 +2,17 @@
 // and without one. 6.18 answers one kind. Observed on 6.18.
 import { EFAULT, EINVAL, EOPNOTSUPP, ERANGE } from "../abi/errno";
 import {
-  IORING_OP_LAST, IORING_REGISTER_LAST, IO_URING_QUERY_OPCODES, QUERY_HDR_SIZE, QUERY_OFF_DATA, QUERY_OFF_NEXT, QUERY_OFF_OP, QUERY_OFF_RESULT,
+  IO_URING_QUERY_OPCODES, QUERY_HDR_SIZE, QUERY_OFF_DATA, QUERY_OFF_NEXT, QUERY_OFF_OP, QUERY_OFF_RESULT,
   QUERY_OFF_RESV, QUERY_OFF_SIZE,
 } from "../abi/uapi";
+import { ROW_ENTER, ROW_FEATURE, ROW_SETUP, ROW_SQE } from "../abi/profile";
+import { opLast, registerLast, validFlags } from "../lib/profile";
 import { SCRATCH_REGISTER } from "../lib/state";
 import { PROT_WRITE, copyFromUser, copyToUser, userSpan } from "../mm/vma";
-import { FEATURES } from "./ring_mem";
 
 /** Questions of one call. */
 const QUERY_MAX: u32 = 1000;
 const ANSWER_SIZE: u32 = 48;
-const SETUP_FLAGS: u64 = 0x7ffff;
-const ENTER_FLAGS: u64 = 0xff;
-const SQE_FLAGS: u64 = 0x7f;
 const QUERY_KINDS: u64 = 1;
 
 export function registerQuery(arg: u64, nr: u32): i32 {
@@ -43,12 +41,12 @@ function answer(h: usize): i32 {
   if (!result) {
     size = min<u32>(room, ANSWER_SIZE);
     const a = h + QUERY_HDR_SIZE;
-    store<u32>(a, IORING_OP_LAST);
-    store<u32>(a, IORING_REGISTER_LAST, 4);
-    store<u64>(a, FEATURES, 8);
-    store<u64>(a, SETUP_FLAGS, 16);
-    store<u64>(a, ENTER_FLAGS, 24);
-    store<u64>(a, SQE_FLAGS, 32);
+    store<u32>(a, opLast());
+    store<u32>(a, registerLast(), 4);
+    store<u64>(a, validFlags(ROW_FEATURE) as u64, 8);
+    store<u64>(a, validFlags(ROW_SETUP) as u64, 16);
+    store<u64>(a, validFlags(ROW_ENTER) as u64, 24);
+    store<u64>(a, validFlags(ROW_SQE) as u64, 32);
     store<u64>(a, QUERY_KINDS, 40);
     copyToUser(data, a, size);
   }

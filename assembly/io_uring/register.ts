@@ -2,9 +2,9 @@
 import { NOT_MODELLED_REGISTER } from "../abi/not_modelled";
 import { EACCES, EBADF, EBADFD, EFAULT, EINVAL, EOPNOTSUPP, EEXIST } from "../abi/errno";
 import {
-  IORING_OP_LAST, IORING_REGISTER_BUFFERS2, IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_CLONE_BUFFERS, IORING_REGISTER_FILES2, IORING_REGISTER_FILES_UPDATE,
+  IORING_REGISTER_BUFFERS2, IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_CLONE_BUFFERS, IORING_REGISTER_FILES2, IORING_REGISTER_FILES_UPDATE,
   IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILE_ALLOC_RANGE,
-  IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_LAST, IORING_REGISTER_PBUF_RING, IORING_REGISTER_IOWQ_MAX_WORKERS, IORING_REGISTER_PBUF_STATUS, IORING_REGISTER_SYNC_CANCEL, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
+  IORING_REGISTER_BUFFERS, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES, IORING_REGISTER_PBUF_RING, IORING_REGISTER_IOWQ_MAX_WORKERS, IORING_REGISTER_PBUF_STATUS, IORING_REGISTER_SYNC_CANCEL, IORING_UNREGISTER_PBUF_RING, IORING_REGISTER_PROBE,
   IORING_REGISTER_CLOCK, IORING_REGISTER_EVENTFD, IORING_REGISTER_EVENTFD_ASYNC, IORING_REGISTER_IOWQ_AFF, IORING_REGISTER_IOWQ_MAX_WORKERS,
   IORING_REGISTER_MEM_REGION, IORING_REGISTER_NAPI, IORING_REGISTER_PERSONALITY, IORING_REGISTER_QUERY, IORING_REGISTER_RESIZE_RINGS,
   IORING_REGISTER_RESTRICTIONS, IORING_REGISTER_RING_FDS, IORING_REGISTER_SEND_MSG_RING, IORING_REGISTER_USE_REGISTERED_RING,
@@ -12,6 +12,8 @@ import {
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
+import { OP_UNKNOWN, REGISTER_UNKNOWN } from "../abi/profile";
+import { opLast, opMeaning, registerMeaning } from "../lib/profile";
 import { S_IOWQ_MAX } from "../lib/state";
 import { notModelled } from "../lib/not_modelled";
 import { PROT_WRITE, userSpan } from "../mm/vma";
@@ -38,15 +40,16 @@ import { RingCtx } from "./types";
 
 export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
   const registered = (opcode & IORING_REGISTER_USE_REGISTERED_RING) != 0;
-  opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
-  if (opcode >= IORING_REGISTER_LAST) return -EINVAL;
+  const wire = opcode & ~IORING_REGISTER_USE_REGISTERED_RING;
+  opcode = registerMeaning(wire);
+  if (opcode == REGISTER_UNKNOWN) return -EINVAL;
   if (fd == -1) return registerBlind(opcode, arg, nr);
   const f = registered ? registeredRing(fd as u32) : fdFile(fd);
   if (!f) return registered ? registeredRingError(fd as u32) : -EBADF;
   if (f.kind != FILE_RING) return -EOPNOTSUPP;
   const ctx = changetype<RingCtx>(f.priv);
   if (ctx.flags & IORING_SETUP_SINGLE_ISSUER && !(ctx.flags & IORING_SETUP_R_DISABLED) && ctx.task != current()) return -EEXIST;
-  if (ctx.restricted && !restrictionAllowsRegister(ctx, opcode)) return -EACCES;
+  if (ctx.restricted && !restrictionAllowsRegister(ctx, wire)) return -EACCES;
   return registerOp(ctx, opcode, arg, nr);
 }
 
@@ -109,16 +112,16 @@ function enableRings(ctx: RingCtx): i32 {
 
 /** struct io_uring_probe for `nr` ops: all opcodes of the release, as Linux would say. */
 function probe(arg: u64, nr: u32): i32 {
-  const n = nr < IORING_OP_LAST ? nr : IORING_OP_LAST, size = PROBE_OFF_OPS + n * PROBE_OP_SIZE;
+  const last = opLast(), n = nr < last ? nr : last, size = PROBE_OFF_OPS + n * PROBE_OP_SIZE;
   if (userSpan(arg, size, PROT_WRITE) != size) return -EFAULT;
   const p = arg as usize;
   for (let i: u32 = 0; i < size; i++) if (load<u8>(p + (i as usize))) return -EINVAL;
-  store<u8>(p + PROBE_OFF_LAST_OP, (IORING_OP_LAST - 1) as u8);
+  store<u8>(p + PROBE_OFF_LAST_OP, (last - 1) as u8);
   store<u8>(p + PROBE_OFF_OPS_LEN, n as u8);
   for (let i: u32 = 0; i < n; i++) {
     const op = p + PROBE_OFF_OPS + (i * PROBE_OP_SIZE) as usize;
     store<u8>(op, i as u8);
-    store<u16>(op, IO_URING_OP_SUPPORTED as u16, 2);
+    if (opMeaning(i) != OP_UNKNOWN) store<u16>(op, IO_URING_OP_SUPPORTED as u16, 2);
   }
   return 0;
 }

@@ -2,21 +2,22 @@
 // name is refused: SQEs with a CQE of EACCES, register calls with EACCES. Man: io_uring_register(2).
 import { EBADFD, EBUSY, EFAULT, EINVAL } from "../abi/errno";
 import {
-  IORING_OP_LAST, IORING_REGISTER_LAST, IORING_RESTRICTION_REGISTER_OP, IORING_RESTRICTION_SQE_FLAGS_ALLOWED, IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
+  IORING_RESTRICTION_REGISTER_OP, IORING_RESTRICTION_SQE_FLAGS_ALLOWED, IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
   IORING_RESTRICTION_SQE_OP, IORING_SETUP_R_DISABLED, RESTRICTION_OFF_ARG, RESTRICTION_OFF_OPCODE, RESTRICTION_SIZE,
 } from "../abi/uapi";
+import { opLast, registerLast } from "../lib/profile";
 import { SCRATCH_REGISTER } from "../lib/state";
 import { copyFromUser } from "../mm/vma";
 import { RingCtx } from "./types";
 
-/** More than there are things to name is refused. */
-const RESTRICTIONS_MAX: u32 = IORING_REGISTER_LAST + IORING_OP_LAST + 4;
+/** IORING_RESTRICTION_*. */
+const KINDS: u32 = 4;
 
 /** Array of `nr` struct io_uring_restriction. EBADFD, EBUSY, EINVAL, EFAULT; a list that fails leaves nothing. */
 export function registerRestrictions(ctx: RingCtx, arg: u64, nr: u32): i32 {
   if (!(ctx.flags & IORING_SETUP_R_DISABLED)) return -EBADFD;
   if (ctx.res_registered) return -EBUSY;
-  if (!arg || nr > RESTRICTIONS_MAX) return -EINVAL;
+  if (!arg || nr > opLast() + registerLast() + KINDS) return -EINVAL; // more than there are things to name
   for (let i: u32 = 0; i < nr; i++) {
     const err = addOne(ctx, arg + ((i * RESTRICTION_SIZE) as u64));
     if (!err) continue;
@@ -36,11 +37,11 @@ function addOne(ctx: RingCtx, at: u64): i32 {
   const value = load<u8>(r, RESTRICTION_OFF_ARG) as u32;
   switch (load<u16>(r, RESTRICTION_OFF_OPCODE) as u32) {
     case IORING_RESTRICTION_REGISTER_OP:
-      if (value >= IORING_REGISTER_LAST) return -EINVAL;
+      if (value >= registerLast()) return -EINVAL;
       ctx.res_register |= (1 as u64) << value;
       return 0;
     case IORING_RESTRICTION_SQE_OP:
-      if (value >= IORING_OP_LAST) return -EINVAL;
+      if (value >= opLast()) return -EINVAL;
       ctx.res_ops |= (1 as u64) << value;
       return 0;
     case IORING_RESTRICTION_SQE_FLAGS_ALLOWED: ctx.res_flags = value; return 0;

@@ -13,6 +13,8 @@ import {
   RING_OFF_SQ_RING_ENTRIES, RING_OFF_SQ_RING_MASK, RING_OFF_SQ_TAIL, SQOFF_OFF_ARRAY, SQOFF_OFF_DROPPED, SQOFF_OFF_FLAGS, SQOFF_OFF_HEAD,
   SQOFF_OFF_RING_ENTRIES, SQOFF_OFF_RING_MASK, SQOFF_OFF_TAIL,
 } from "../abi/uapi";
+import { ROW_FEATURE } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { getPage, putPage } from "../mm/page";
 import { PROT_READ, PROT_WRITE, userWritable, vmMap, vmRestore, vmUnmap } from "../mm/vma";
 import { accountMem, current, unaccountMem } from "../kernel/task";
@@ -20,7 +22,6 @@ import { FILE_RING, File } from "../fs/file";
 import { pbufMmap } from "./kbuf_ops";
 import { RingCtx } from "./types";
 
-export const FEATURES: u32 = 0x3ffff;
 @inline function pageAlign(n: u32): u32 { return (n + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1); }
 @inline function arrayOffset(ctx: RingCtx): u32 { return (RING_OFF_CQES + (ctx.cq_entries << ctx.cqe_shift) + 63) & ~63; }
 
@@ -87,7 +88,7 @@ export function checkUserRegion(at: u64, len: u32): i32 {
 export function writeParams(p: usize, ctx: RingCtx): void {
   const ringsAt = load<u64>(p, PARAMS_OFF_CQ_OFF + CQOFF_OFF_USER_ADDR), sqesAt = load<u64>(p, PARAMS_OFF_SQ_OFF + SQOFF_OFF_USER_ADDR);
   writeOffsets(p, ctx);
-  store<u32>(p, FEATURES, PARAMS_OFF_FEATURES);
+  store<u32>(p, validFlags(ROW_FEATURE), PARAMS_OFF_FEATURES);
   if (ctx.sq_array) store<u32>(p, (ctx.sq_array - ctx.rings) as u32, PARAMS_OFF_SQ_OFF + SQOFF_OFF_ARRAY);
   if (!(ctx.flags & IORING_SETUP_NO_MMAP)) return;
   store<u64>(p, ringsAt, PARAMS_OFF_CQ_OFF + CQOFF_OFF_USER_ADDR);

@@ -8,6 +8,8 @@ import {
   IORING_SETUP_REGISTERED_FD_ONLY, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_SQPOLL, IORING_SETUP_SQ_AFF, IORING_SETUP_TASKRUN_FLAG,
   PARAMS_OFF_CQ_ENTRIES, PARAMS_OFF_FLAGS, PARAMS_OFF_RESV, PARAMS_OFF_SQ_ENTRIES, PARAMS_OFF_WQ_FD, PARAMS_SIZE,
 } from "../abi/uapi";
+import { ROW_SETUP } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { SCRATCH_PARAMS, S_IOWQ_MAX } from "../lib/state";
 import { copyFromUser, copyToUser, userWritable } from "../mm/vma";
 import { RING_FDS_MAX, current } from "../kernel/task";
@@ -19,14 +21,12 @@ import { writeParams } from "./ring_mem";
 import { sqpollAttach, sqpollCreate } from "./sqpoll";
 import { RingCtx } from "./types";
 
-const SETUP_FLAGS: u32 = 0x7ffff;
-
 function roundPow2(n: u32): u32 { return n <= 1 ? 1 : 1 << (32 - clz<u32>(n - 1)); }
 @inline function has(flags: u32, bits: u32): bool { return (flags & bits) != 0; }
 
 /** The combination rules of spec 1.5: 0 or -EINVAL. */
 function checkFlags(flags: u32): i32 {
-  if (flags & ~SETUP_FLAGS) return -EINVAL;
+  if (flags & ~validFlags(ROW_SETUP)) return -EINVAL;
   if (has(flags, IORING_SETUP_REGISTERED_FD_ONLY) && !has(flags, IORING_SETUP_NO_MMAP)) return -EINVAL;
   if (has(flags, IORING_SETUP_SQPOLL)) {
     if (flags & (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_DEFER_TASKRUN)) return -EINVAL;

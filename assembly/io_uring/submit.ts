@@ -10,18 +10,21 @@
 import { NOT_MODELLED_OP } from "../abi/not_modelled";
 import { EACCES, EAGAIN, EBADF, ECANCELED, EINVAL, ENOTMODELLED, EOPNOTSUPP } from "../abi/errno";
 import {
-  IORING_OP_LAST, IORING_SETUP_IOPOLL, IORING_SETUP_SUBMIT_ALL, RING_OFF_SQ_DROPPED, RING_OFF_SQ_HEAD, RING_OFF_SQ_TAIL, SQE_OFF_BUF_INDEX,
+  IORING_SETUP_IOPOLL, IORING_SETUP_SUBMIT_ALL, RING_OFF_SQ_DROPPED, RING_OFF_SQ_HEAD, RING_OFF_SQ_TAIL, SQE_OFF_BUF_INDEX,
   SQE_OFF_FD, SQE_OFF_USER_DATA,
 } from "../abi/uapi";
 import { TR_IO_URING_ISSUE, TR_IO_URING_ISSUE_RET, TR_IO_URING_SUBMIT_REQ, TRACE_RING } from "../abi/trace";
+import { OP_UNKNOWN, ROW_SQE } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { notModelled } from "../lib/not_modelled";
 import { nil } from "../lib/state";
 import { trace, traceOn } from "../lib/trace";
 import { FD_MAX, fdSlot } from "../kernel/task";
 import { File, fget } from "../fs/file";
+import { dialectOpcode } from "./dialect";
 import { drainReq, initDrain } from "./drain";
 import { iowqRace, iowqWarm, queueIowq } from "./iowq";
-import { OP_BUFFER_SELECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
+import { OP_BUFFER_SELECT, OP_DIALECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
 import { fixedFileNode } from "./filetable";
 import { credsEnter, credsLeave, reqSetCreds } from "./personality";
@@ -129,11 +132,16 @@ function submitSlow(ctx: RingCtx, req: Req): void {
   req.opcode = opcode;
   req.flags = flags;
   req.user_data = load<u64>(sqe, SQE_OFF_USER_DATA);
-  if (opcode >= IORING_OP_LAST) {
-    req.opcode = 0;
-    return -EINVAL;
+  let def = opFlags(opcode);
+  if (def & OP_DIALECT) {
+    const op = dialectOpcode(opcode, sqe);
+    req.opcode = op;
+    if (op == OP_UNKNOWN) {
+      req.opcode = 0;
+      return -EINVAL;
+    }
+    def = opFlags(op);
   }
-  const def = opFlags(opcode);
   if (flags & ~SQE_COMMON_FLAGS) {
     const err = initUncommonFlags(ctx, req, def);
     if (err) return err;
@@ -156,7 +164,7 @@ function submitSlow(ctx: RingCtx, req: Req): void {
 }
 
 function initUncommonFlags(ctx: RingCtx, req: Req, def: u32): i32 {
-  if (req.flags & ~SQE_VALID_FLAGS) {
+  if (req.flags & ~validFlags(ROW_SQE)) {
     req.flags &= SQE_VALID_FLAGS;
     return -EINVAL;
   }

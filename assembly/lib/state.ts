@@ -70,6 +70,14 @@ export const S_FPUT_COUNT: usize = STATE_BASE + 236;
 export const S_FPUT_MARK: usize = STATE_BASE + 240; // of those, queued before the task's ring work
 export const S_OPDEF: usize = STATE_BASE + 0x900; // u8 per opcode: properties (io_uring/opdef.ts), 256 bytes
 export const S_RING_ID: usize = STATE_BASE + 220;
+// lib/profile.ts
+export const S_OP_MEANS: usize = STATE_BASE + 0xa00; // u8 per opcode of an SQE: what it is done as, 256 bytes
+export const S_REGISTER_MEANS: usize = STATE_BASE + 0xb00; // u8 per opcode of io_uring_register, 64 bytes
+export const S_PROFILE: usize = STATE_BASE + 0xb40;
+export const S_BEHAVIOURS: usize = STATE_BASE + 0xb48; // u64, bit B_*
+export const S_LIMITS: usize = STATE_BASE + 0xb50; // u32 per L_*, 32 bytes
+export const S_PROFILE_MASKS: usize = STATE_BASE + 0xb70; // u32 of valid flags per kind of row, 40 bytes
+export const S_SWITCHES: usize = STATE_BASE + 0xba0; // u8 per SW_*, 32 bytes
 // net/tcp_hash.ts
 export const S_TCP_EHASH: usize = STATE_BASE + 0x1800; // 256 chains of connections, 1024 bytes
 export const S_TCP_LHASH: usize = STATE_BASE + 0x1c00; // 64 chains of listeners, 256 bytes

@@ -7,8 +7,9 @@ import { alignEvents, sideBySide } from "../conform/side_by_side.ts";
 import { formatEvent } from "../program/events.ts";
 import { EXIT_FAILED, UsageError } from "./errors.ts";
 import { readText } from "./input.ts";
+import { machineOptions, PROFILE_OPTION, type ProfileOptions, SWITCH_OPTION } from "./profile_options.ts";
 
-interface Options {
+interface Options extends ProfileOptions {
   json?: boolean;
   only?: string;
 }
@@ -22,6 +23,8 @@ export function conformCommand(program: Command): void {
     .argument("<file>", "recorded scenarios (JSON)")
     .option("--json", "print the verdicts as JSON")
     .option("--only <name>", "only the scenario of this name, or those whose name contains it")
+    .option(...PROFILE_OPTION)
+    .option(...SWITCH_OPTION)
     .action(conform);
 }
 
@@ -31,7 +34,7 @@ async function conform(file: string, options: Options): Promise<void> {
   if (selected.length === 0) throw new UsageError(`${file}: no scenario is named like '${options.only ?? ""}'`);
   const results: ScenarioResult[] = [];
   for (const scenario of selected) {
-    const result = await replayScenario(scenario);
+    const result = await replayScenario(scenario, machineOptions(undefined, options));
     results.push(result);
     if (!options.json) printResult(result);
     else progress(results.length, selected.length);

@@ -25,9 +25,10 @@ async function demo(): Promise<void> {
   const waits: bigint[] = [];
   for (const [name, text] of PROGRAMS) {
     console.log(`${headComment(text)}\n`);
-    const machine = await Machine.create({ trace: true });
+    const program = parseProgram(text, name);
+    const machine = await Machine.create({ ...program.machine, trace: true });
     // Nobody looks at a demo for its handshake.
-    const { timeline, outcome } = watchProgram(machine, parseProgram(text, name), text, { quiet: ["setup", "pair"] });
+    const { timeline, outcome } = watchProgram(machine, program, text, { quiet: ["setup", "pair"] });
     console.log(`${renderTimeline(timeline)}\n`);
     if (outcome.kind !== "end") {
       console.error(`ringzero: ${name}:${outcome.line}: ${outcome.report}`);

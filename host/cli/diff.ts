@@ -7,6 +7,7 @@ import { probeKernel } from "../kernel/probe.ts";
 import { Machine } from "../machine.ts";
 import { formatEvent, type ProgramEvent } from "../program/events.ts";
 import { parseProgram } from "../program/parse.ts";
+import { DEFAULT_PROFILE } from "../profile/profiles.ts";
 import { runProgram } from "../program/run.ts";
 import { diffRandom, type RandomOptions } from "./diff_random.ts";
 import { EXIT_FAILED, EXIT_UNAVAILABLE, UsageError } from "./errors.ts";
@@ -50,6 +51,9 @@ async function diff(file: string | undefined, options: Options): Promise<void> {
 async function diffFile(file: string, options: Options): Promise<void> {
   const text = readText(file);
   const program = parseProgram(text, file === "-" ? "stdin" : file);
+  const { profile = DEFAULT_PROFILE } = program.machine;
+  if (profile !== DEFAULT_PROFILE)
+    throw new UsageError(`${program.name}: profile ${profile} is no kernel that can be asked: use run, or conform`);
   const probe = probeKernel();
   if (!probe.ok) {
     console.error(`ringzero: no kernel to compare with: ${probe.missing}`);

@@ -8,6 +8,7 @@ import { conformCommand } from "./conform.ts";
 import { demoCommand } from "./demo.ts";
 import { diffCommand } from "./diff.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError } from "./errors.ts";
+import { profilesCommand } from "./profiles.ts";
 import { recordCommand } from "./record.ts";
 import { runCommand } from "./run.ts";
 
@@ -21,7 +22,15 @@ function ringzero(): Command {
     .showSuggestionAfterError(false)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ringzero: ")) });
   // Commands take over these settings only when they are made by the program itself.
-  for (const define of [runCommand, conformCommand, diffCommand, recordCommand, benchCommand, demoCommand])
+  for (const define of [
+    runCommand,
+    conformCommand,
+    diffCommand,
+    recordCommand,
+    profilesCommand,
+    benchCommand,
+    demoCommand,
+  ])
     define(program);
   return program;
 }

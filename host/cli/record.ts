@@ -127,8 +127,9 @@ async function recordOne(server: KernelServer, section: Section, repetitions: nu
 /** On the debug build. A panic is an answer that no kernel gives. */
 async function emulate(text: string, name: string): Promise<{ events: ProgramEvent[]; note?: string }> {
   try {
-    const machine = await Machine.create({ build: "debug" });
-    const { events, outcome } = runProgram(machine, parseProgram(text, name));
+    const program = parseProgram(text, name);
+    const machine = await Machine.create({ build: "debug", ...program.machine });
+    const { events, outcome } = runProgram(machine, program);
     const note = outcomeText(outcome);
     return note === undefined ? { events } : { events, note };
   } catch (error) {

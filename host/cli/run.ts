@@ -8,8 +8,9 @@ import { renderTimeline } from "../trace/timeline.ts";
 import { watchProgram } from "../trace/watch.ts";
 import { EXIT_FAILED } from "./errors.ts";
 import { readText, seedOption } from "./input.ts";
+import { machineOptions, PROFILE_OPTION, type ProfileOptions, SWITCH_OPTION } from "./profile_options.ts";
 
-interface Options {
+interface Options extends ProfileOptions {
   json?: boolean;
   seed: number;
   trace?: boolean;
@@ -22,6 +23,8 @@ export function runCommand(program: Command): void {
     .argument("<file>", "program (.zc), or - for standard input")
     .option("--json", "print the program's events as JSON, one per line")
     .option("--seed <number>", "choose among the orders that Linux leaves open", seedOption, 0)
+    .option(...PROFILE_OPTION)
+    .option(...SWITCH_OPTION)
     .addOption(new Option("--trace", "print every record of the trace ring").conflicts("json"))
     .action(run);
 }
@@ -30,7 +33,7 @@ async function run(file: string, options: Options): Promise<void> {
   const text = readText(file);
   const program = parseProgram(text, file === "-" ? "stdin" : file);
   const watched = options.trace || !options.json;
-  const machine = await Machine.create({ seed: options.seed, trace: watched });
+  const machine = await Machine.create({ ...machineOptions(program, options), seed: options.seed, trace: watched });
   const { outcome, timeline, lost } = watchProgram(machine, program, text, {
     onEvent: (event) => {
       if (options.json) console.log(formatEvent(event));

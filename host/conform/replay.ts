@@ -29,7 +29,7 @@ export async function replayScenario(scenario: Scenario, options: ReplayOptions 
   let leaks: string[] = [];
   try {
     const program = parseProgram(scenario.program, scenario.name);
-    const machine = await Machine.create(options);
+    const machine = await Machine.create({ ...program.machine, ...options });
     const before = restingCounts(machine);
     result = runProgram(machine, program);
     if (options.leaks) leaks = findLeaks(machine, before);

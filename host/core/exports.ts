@@ -16,7 +16,9 @@ export interface CoreImports {
 export interface CoreExports {
   abi_version(): number;
   /** Lays out the pools in zeroed memory and creates task 1 in network namespace 0 with `lo`. */
-  boot(seed: number): void;
+  boot(seed: number, profile: number): void;
+  /** Sets a switch SW_* (assembly/abi/profile.ts) of a machine that has just booted. 0, -EINVAL. */
+  switch_set(which: number, value: number): number;
   /** Zeroes all that was written since boot(), so that boot() may be called again. */
   clear(): void;
 

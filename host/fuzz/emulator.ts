@@ -1,7 +1,7 @@
 // The emulator's side of a comparison: text in, events and how it ended out, and the time that it took.
 import { findLeaks, restingCounts } from "../core/leaks.ts";
 import type { CoreBuild } from "../core/source.ts";
-import { Machine } from "../machine.ts";
+import { Machine, type MachineOptions } from "../machine.ts";
 import type { ProgramEvent } from "../program/events.ts";
 import type { Outcome } from "../program/outcome.ts";
 import { parseProgram } from "../program/parse.ts";
@@ -31,7 +31,7 @@ export class Emulator {
   async run(text: string, seed = 0): Promise<EmulatorRun> {
     const start = performance.now();
     const program = parseProgram(text, "program");
-    const machine = await this.#machine(seed);
+    const machine = await this.#machine({ ...program.machine, seed });
     const events: ProgramEvent[] = [];
     const before = this.#build === "debug" ? restingCounts(machine) : undefined;
     let outcome: EmulatorRun["outcome"];
@@ -49,9 +49,9 @@ export class Emulator {
   }
 
   /** After a crash there is none to reuse: what a core is worth that broke is not known. */
-  async #machine(seed: number): Promise<Machine> {
+  async #machine(options: MachineOptions): Promise<Machine> {
     const idle = this.#idle;
     this.#idle = undefined;
-    return idle === undefined ? Machine.create({ build: this.#build, seed }) : Machine.recycle(idle, { seed });
+    return idle === undefined ? Machine.create({ build: this.#build, ...options }) : Machine.recycle(idle, options);
   }
 }

@@ -3,6 +3,7 @@
 // What a line may name is checked here, so that a misspelt name is found before anything runs: a buffer, message, socket
 // or file must have been made by a line above.
 import { DEVICE_PEERS, type DeviceName } from "../net/standard.ts";
+import { parseSwitch, PROFILES } from "../profile/profiles.ts";
 import { parseNicKnobs } from "./parse_nic.ts";
 import { parseMsg, parseSqe } from "./parse_sqe.ts";
 import { parseGet, parseHash, parseMap, parsePut } from "./parse_memory.ts";
@@ -242,12 +243,26 @@ function parserOf(words: Words): Parser {
   return words.expected("the name of an operation (setup, pair, sqe, submit, ...)", words.op);
 }
 
+/** `profile NAME [SWITCH[=VALUE] ...]`: no step, the machine is made with it. */
+function parseProfile(words: Words, program: Program): Program["machine"] {
+  if (program.steps.length > 0 || program.machine.profile !== undefined)
+    words.expected("the profile once, before the first step", words.op);
+  const profile = words.oneOf(PROFILES.map(({ name }) => name));
+  const switches: Record<string, number> = {};
+  for (const word of words.rest()) {
+    const found = parseSwitch(word);
+    if ("error" in found) words.expected(`a switch (${found.error})`, word);
+    switches[found.name] = found.value;
+  }
+  return { profile, switches };
+}
+
 /** Throws ProgramSyntaxError at the first line that is not in the language. */
 export function parseProgram(text: string, name: string): Program {
   const lines = text.split(/\r?\n/);
   if (lines.at(-1) === "") lines.pop();
   const names = new Names();
-  const program: Program = { name, steps: [], lines: lines.length };
+  const program: Program = { name, machine: {}, steps: [], lines: lines.length };
   lines.forEach((line, index) => {
     const found = line
       .replace(/#.*/, "")
@@ -257,6 +272,10 @@ export function parseProgram(text: string, name: string): Program {
     const words = new Words(name, index + 1, found);
     if (line.length > LINE_MAX) words.expected(`at most ${LINE_MAX} characters in a line`, `${line.length} characters`);
     if (found.length > WORDS_MAX) words.expected(`at most ${WORDS_MAX} words in a line`, `${found.length} words`);
+    if (words.op === "profile") {
+      program.machine = parseProfile(words, program);
+      return;
+    }
     const step = parserOf(words)(words, names);
     words.end();
     program.steps.push({ ...step, line: index + 1 });

@@ -3,6 +3,7 @@
 // come to mean something else on the way (`pair A B ...` twice).
 import type { NicKnobs } from "../net/nic_control.ts";
 import type { DeviceName } from "../net/standard.ts";
+import type { SwitchValues } from "../profile/profiles.ts";
 import type { NumberType, SysCall } from "./vocabulary.ts";
 
 export const PAIR_KINDS = ["unix", "unixdgram", "unixseq", "tcp", "udp"] as const;
@@ -145,6 +146,8 @@ export type StepOf<Op extends StepOp> = Step extends infer Each
 export interface Program {
   /** Where it came from, for messages. */
   name: string;
+  /** The `profile` line: the kernel that it is written for. */
+  machine: { profile?: string; switches?: SwitchValues };
   steps: Step[];
   /** Lines of the text, which the last event counts. */
   lines: number;

@@ -7,6 +7,8 @@ import {
   POOL_ASYNC, POOL_CTX, POOL_FILE, POOL_NODE, POOL_OVERFLOW, POOL_REQ, POOL_SHINFO, POOL_SKB, POOL_SMALL, POOL_SOCK, POOL_TASK, POOL_TIMER,
   poolInit,
 } from "../../assembly/lib/pool";
+import { PROFILE_DEFAULT } from "../../assembly/abi/profile";
+import { profileInit } from "../../assembly/lib/profile";
 import { S_CURRENT } from "../../assembly/lib/state";
 import { traceInit } from "../../assembly/lib/trace";
 import { PROT_READ, PROT_WRITE, vmInit, vmMap } from "../../assembly/mm/vma";
@@ -25,6 +27,7 @@ export function reset(): void {
   heap.reset();
   memory.fill(STATE_BASE, 0, PAGE_PROT_BASE - STATE_BASE);
   memory.fill(PAGE_PROT_BASE, 0, TRACE_BASE - PAGE_PROT_BASE);
+  profileInit(PROFILE_DEFAULT);
   let at: usize = POOLS_BASE;
   at = poolInit(POOL_REQ, at, REQ_SIZE, POOL_COUNT);
   at = poolInit(POOL_ASYNC, at, ASYNC_SIZE, POOL_COUNT);

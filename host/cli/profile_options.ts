@@ -1,0 +1,41 @@
+// --profile and --switch: which kernel a command's machines behave as. They win over a program's own `profile` line.
+import { InvalidArgumentError } from "commander";
+import type { MachineOptions } from "../machine.ts";
+import { findProfile, parseSwitch } from "../profile/profiles.ts";
+import type { Program } from "../program/steps.ts";
+
+export interface ProfileOptions {
+  profile?: string;
+  switch?: Record<string, number>;
+}
+
+type Switches = Record<string, number> | undefined;
+
+function profileOption(text: string): string {
+  if (findProfile(text) === undefined) throw new InvalidArgumentError("`ringzero profiles` lists them.");
+  return text;
+}
+
+function switchOption(text: string, before: Switches): Switches {
+  const found = parseSwitch(text);
+  if ("error" in found) throw new InvalidArgumentError(`${found.error}.`);
+  return { ...before, [found.name]: found.value };
+}
+
+export const PROFILE_OPTION = [
+  "--profile <name>",
+  "behave as this kernel (`ringzero profiles`)",
+  profileOption,
+] as const;
+export const SWITCH_OPTION = [
+  "--switch <name[=value]>",
+  "a proposal or an open choice on top of it, may be repeated",
+  switchOption,
+] as const;
+
+/** What the options say, and what they leave open as the program has it. */
+export function machineOptions(program: Program | undefined, options: ProfileOptions): MachineOptions {
+  const profile = options.profile ?? program?.machine.profile;
+  const switches = { ...program?.machine.switches, ...options.switch };
+  return { ...(profile === undefined ? {} : { profile }), ...(Object.keys(switches).length === 0 ? {} : { switches }) };
+}

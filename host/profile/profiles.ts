@@ -1,0 +1,102 @@
+// The profiles by name: the kernels that a machine can behave as, and the switches on top of them. What each has is in
+// assembly/abi/profile_rows.ts.
+import {
+  PROFILE_6_0,
+  PROFILE_6_18,
+  PROFILE_AUG16,
+  PROFILE_LATER,
+  PROFILE_RC1,
+  PROFILE_RC2,
+  PROFILE_RC3,
+  PROFILE_RFC3,
+  SW_TW_ORDER,
+} from "../../assembly/abi/profile.ts";
+
+export interface Profile {
+  name: string;
+  /** PROFILE_* */
+  id: number;
+  /** One line. */
+  about: string;
+  /** Where what is said of it comes from. */
+  source: string;
+}
+
+export interface Switch {
+  name: string;
+  /** SW_* */
+  id: number;
+  /** Names of its values; the position is the value, 0 = as the profile has it. */
+  values: readonly string[];
+  about: string;
+}
+
+const SLOTS = "notif-slots";
+const RELEASES = "send-zc, section 7";
+
+const release = (minor: number): Profile => ({
+  name: `6.${minor}`,
+  id: PROFILE_6_0 + minor,
+  about: `Linux 6.${minor}`,
+  source: RELEASES,
+});
+
+export const PROFILES: readonly Profile[] = [
+  { name: "rfc3", id: PROFILE_RFC3, about: "notification slots, third RFC of 2022-06-28", source: SLOTS },
+  { name: "rc1", id: PROFILE_RC1, about: "notification slots, 6.0-rc1 of 2022-08-14", source: SLOTS },
+  { name: "rc2", id: PROFILE_RC2, about: "notification slots, 6.0-rc2 of 2022-08-21", source: SLOTS },
+  {
+    name: "rc3",
+    id: PROFILE_RC3,
+    about: "notification slots, 6.0-rc3 of 2022-08-28, the last that had them",
+    source: SLOTS,
+  },
+  {
+    name: "aug16",
+    id: PROFILE_AUG16,
+    about: "notification slots with CQE_F_NOTIF and COPY_TAG, proposed on 2022-08-16, never merged",
+    source: SLOTS,
+  },
+  ...Array.from({ length: PROFILE_6_18 - PROFILE_6_0 + 1 }, (_, minor) => release(minor)),
+  {
+    name: "later",
+    id: PROFILE_LATER,
+    about: "after 6.18: the notification's own user_data in addr3",
+    source: RELEASES,
+  },
+];
+
+export const SWITCHES: readonly Switch[] = [
+  {
+    name: "tw_order",
+    id: SW_TW_ORDER,
+    values: ["profile", "fifo", "lifo"],
+    about: "order in which queued task work runs",
+  },
+];
+
+export const DEFAULT_PROFILE = "6.18";
+
+/** Names of switches with their values, as numbers or by name. */
+export type SwitchValues = Readonly<Record<string, number | string>>;
+
+export function findProfile(name: string): Profile | undefined {
+  return PROFILES.find((profile) => profile.name === name);
+}
+
+/** The number of a switch's value: a number, or one of its names. */
+export function switchValue(found: Switch, value: number | string): number | undefined {
+  const number = typeof value === "number" ? value : /^\d+$/.test(value) ? Number(value) : found.values.indexOf(value);
+  return number >= 0 && number < found.values.length ? number : undefined;
+}
+
+/** `NAME` (on) or `NAME=VALUE`. The reason, when it is none. */
+export function parseSwitch(text: string): { name: string; value: number } | { error: string } {
+  const [name, value] = text.split(/=(.*)/s);
+  const found = SWITCHES.find((one) => one.name === name);
+  if (found === undefined)
+    return { error: `no switch is named '${name}' (${SWITCHES.map((one) => one.name).join(", ")})` };
+  const number = switchValue(found, value ?? 1);
+  if (number === undefined) return { error: `${name} can be ${found.values.join(", ")}, not '${value}'` };
+  return { name, value: number };
+}
