@@ -7,7 +7,7 @@
 // can ever end is reported with -EWAITFOREVER and the wait report instead of hanging the machine.
 import { WAIT_REPORT_BASE } from "../abi/layout";
 import { WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_SIZE, WAIT_WANTED } from "../abi/wait";
-import { EAGAIN, EWAITFOREVER } from "../abi/errno";
+import { EAGAIN, ENOTMODELLED, EWAITFOREVER } from "../abi/errno";
 import { notModelledPending, notModelledTake } from "../lib/not_modelled";
 import { S_HOOK_TASK_WORK, nowNs } from "../lib/state";
 import { timersPending } from "../lib/timer";
@@ -42,6 +42,9 @@ export function sleepMore(deadline: u64, started: u64): i32 {
   runTaskWorkHook();
   return deadline == FOREVER && nowNs() - started > WAIT_HORIZON ? -EWAITFOREVER : 0;
 }
+
+/** Ends this result the run? Then what the call got done before is no answer. */
+@inline export function endsRun(ret: i32): bool { return ret == -EWAITFOREVER || ret == -ENOTMODELLED; }
 
 /** Fills the wait report for -EWAITFOREVER, which it returns. */
 export function waitForever(kind: u32, fd: i32, wanted: u32, have: u32): i32 {

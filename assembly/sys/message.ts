@@ -2,7 +2,7 @@
 import {
   MAX_RW_COUNT, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NO_SHARED_FRAGS, MSG_SENDPAGE_DECRYPTED, MSG_SENDPAGE_NOPOLICY, MSG_SPLICE_PAGES, UIO_MAXIOV,
 } from "../abi/socket";
-import { EAGAIN, EFAULT, EINVAL, EWAITFOREVER } from "../abi/errno";
+import { EAGAIN, EFAULT, EINVAL } from "../abi/errno";
 import { nowNs } from "../lib/state";
 import { copyFromUser, copyToUser } from "../mm/vma";
 import { FOREVER } from "../kernel/sched";
@@ -13,7 +13,7 @@ import {
 } from "../net/msg_import";
 import { SCRATCH_WORDS, SYS_CONTROL, SYS_ITER, SYS_KVEC, SYS_MSG, SYS_NAME, SYS_USER_MSG } from "../net/scratch";
 import { MsgHdr, Sock, sockError } from "../net/sock";
-import { sysReturn } from "./call";
+import { endsRun, sysReturn } from "./call";
 import { fdSocket, fdSockError } from "./socket";
 import { recvWait, sendWait } from "./xfer";
 
@@ -94,7 +94,7 @@ function sendmmsg(fd: i32, uvec: u64, vlen: u32, flags: u32): i32 {
     if (err >= 0) err = putLength(uvec, err);
     if (err) break;
   }
-  return done && err != -EWAITFOREVER ? (done as i32) : err; // a wait without end is no answer to any message
+  return done && !endsRun(err) ? (done as i32) : err;
 }
 
 function putLength(uvec: u64, len: i32): i32 {
@@ -130,7 +130,7 @@ function recvmmsg(fd: i32, uvec: u64, vlen: u32, flags: u32, uts: u64): i32 {
     if (flags & MSG_WAITFORONE) flags |= MSG_DONTWAIT;
     if (deadline <= nowNs()) break;
   }
-  if (err == -EWAITFOREVER) done = 0; // the call does not come back
+  if (endsRun(err)) done = 0;
   if (uts && done) {
     const left = deadline > nowNs() ? deadline - nowNs() : 0;
     store<u64>(SCRATCH_WORDS, left / SEC);

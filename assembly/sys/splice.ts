@@ -8,7 +8,7 @@ import { FOREVER } from "../kernel/sched";
 import { FILE_PIPE, File, fdFile, fget, fput } from "../fs/file";
 import { SCRATCH_WORDS } from "../net/scratch";
 import { SPLICE_F_ALL, SPLICE_NO_OFF, splice, tee } from "../net/splice";
-import { sleepMore, sysReturn, waitForever } from "./call";
+import { endsRun, sleepMore, sysReturn, waitForever } from "./call";
 
 export function sys_splice(fdIn: i32, offIn: u64, fdOut: i32, offOut: u64, len: u64, flags: u32): i32 {
   return sysReturn(spliceUser(fdIn, offIn, fdOut, offOut, len, flags));
@@ -68,7 +68,7 @@ function wait(fin: File, offIn: u64, fout: File, offOut: u64, len: u32, flags: u
   }
   fput(fin);
   fput(fout);
-  return done && ret > -4096 ? (done as i32) : ret;
+  return done && !endsRun(ret) ? (done as i32) : ret;
 }
 
 @inline function at(off: u64, done: u32): u64 { return off == SPLICE_NO_OFF ? off : off + (done as u64); }

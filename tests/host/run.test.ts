@@ -53,6 +53,12 @@ test("the second message of a call that nothing can end is reported, and no late
   assert.match(outcome.kind === "waits" ? `${outcome.line}: ${outcome.report}` : outcome.kind, /^8: recvmmsg/);
 });
 
+test("a splice that moved something and could never move the rest is reported", async () => {
+  const program = ["pipe R W", "buf b 65536", "sys write @W &b 60000", "pair A B unix lo sndbuf=4608"];
+  const { outcome } = await run([...program, "sys splice @R 0 @A 0 60000 0"]);
+  assert.match(outcome.kind === "waits" ? `${outcome.line}: ${outcome.report}` : outcome.kind, /^5: splice .*would wait for ever for room/);
+});
+
 test("a ring of root stays uncharged when its owner is root no longer", async () => {
   const program = [
     "setup 8 DEFER_TASKRUN|SINGLE_ISSUER",
