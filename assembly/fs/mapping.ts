@@ -1,8 +1,10 @@
 // Mappings of files. A mapping holds its file as a descriptor does: a ring that is closed lives on, and its requests with it,
 // until its memory is unmapped (seen on 6.18; mmap(2)). A file that gives the same pages out twice gives one mapping.
+import { ENOMEM } from "../abi/errno";
 import { PAGE_PROT_BASE, PAGE_SHIFT, PAGE_SIZE } from "../abi/layout";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
 import { S_MAP_LIST, nil } from "../lib/state";
+import { PROT_READ, PROT_WRITE, vmRestore } from "../mm/vma";
 import { File, fget, fputLater } from "./file";
 
 @unmanaged @final class Mapping {
@@ -13,8 +15,15 @@ import { File, fget, fputLater } from "./file";
   len: usize;
 }
 
-/** `len` bytes of `f` from `addr` on are mapped now. False: no memory. */
-export function mappingHold(f: File, addr: usize, len: usize): bool {
+/** The `room` bytes of `f` at `addr` become accessible, as a mapping of `len` bytes. Their address, or -ENOMEM. */
+export function mapFile(f: File, addr: usize, room: usize, len: usize): i32 {
+  if (!hold(f, addr, len)) return -ENOMEM;
+  vmRestore(addr, room, PROT_READ | PROT_WRITE);
+  return addr as i32;
+}
+
+/** False: no memory. */
+function hold(f: File, addr: usize, len: usize): bool {
   const first = changetype<Mapping>(load<u32>(S_MAP_LIST) as usize);
   for (let m = first; m; m = m.next) if (m.addr == addr && m.file == f) return true;
   const m = changetype<Mapping>(poolAlloc(POOL_SMALL));

@@ -10,8 +10,10 @@ import {
 import { POOL_KBUF, POOL_NODE, poolAlloc, poolFree } from "../lib/pool";
 import { SCRATCH_BUF_REG, nil } from "../lib/state";
 import { getPage, putPage } from "../mm/page";
-import { PROT_READ, PROT_WRITE, accessOk, copyFromUser, copyToUser, userWritable, vmMap, vmRestore, vmUnmap } from "../mm/vma";
+import { accessOk, copyFromUser, copyToUser, userWritable, vmMap, vmUnmap } from "../mm/vma";
 import { accountMem, current, unaccountMem } from "../kernel/task";
+import { File } from "../fs/file";
+import { mapFile } from "../fs/mapping";
 import { BufGroup, GROUP_INC, GROUP_MMAP, GROUP_RING, KBuf, bufGroup, bufGroupNew, groupSlot } from "./kbuf";
 import { IOU_COMPLETE, Req, RingCtx, setFail, setRes } from "./types";
 
@@ -169,13 +171,12 @@ export function pbufStatus(ctx: RingCtx, arg: u64): i32 {
   return copyToUser(arg, p, BUF_STATUS_SIZE);
 }
 
-/** mmap(2) of a ring in kernel memory: all of it (more is allowed). Address, -EFAULT (less), -ENOMEM (no such ring). */
-export function pbufMmap(ctx: RingCtx, offset: u32, len: u32): i32 {
+/** mmap(2) of a ring in kernel memory: all of it (more is allowed). Address, -EFAULT (less), -ENOMEM (no such ring, no memory). */
+export function pbufMmap(f: File, ctx: RingCtx, offset: u32, len: u32): i32 {
   const g = bufGroup(ctx, (offset & ~IORING_OFF_MMAP_MASK) >> IORING_OFF_PBUF_SHIFT);
   if (!g || !(g.flags & GROUP_MMAP)) return -ENOMEM;
   if (((len + PAGE_SIZE - 1) >> PAGE_SHIFT) < g.pages) return -EFAULT;
-  vmRestore(g.ring, (g.pages << PAGE_SHIFT) as usize, PROT_READ | PROT_WRITE);
-  return g.ring as i32;
+  return mapFile(f, g.ring, (g.pages << PAGE_SHIFT) as usize, len);
 }
 
 /** Takes the group off the ring and frees it with what is left in it. */

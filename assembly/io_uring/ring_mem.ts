@@ -16,9 +16,10 @@ import {
 import { ROW_FEATURE } from "../abi/profile";
 import { validFlags } from "../lib/profile";
 import { getPage, putPage } from "../mm/page";
-import { PROT_READ, PROT_WRITE, userWritable, vmMap, vmRestore, vmUnmap } from "../mm/vma";
+import { userWritable, vmMap, vmUnmap } from "../mm/vma";
 import { accountMem, current, unaccountMem } from "../kernel/task";
 import { FILE_RING, File } from "../fs/file";
+import { mapFile } from "../fs/mapping";
 import { pbufMmap } from "./kbuf_ops";
 import { RingCtx } from "./types";
 
@@ -126,13 +127,12 @@ export function ringMmap(f: File, offset: u32, len: u32): i32 {
     case IORING_OFF_CQ_RING: at = ctx.rings; room = ctx.rings_len; break;
     case IORING_OFF_SQES: at = ctx.sqes; room = ctx.sqes_len; break;
     case IORING_OFF_PARAM_REGION: at = ctx.region_user ? 0 : ctx.region; room = ctx.region_len; break;
-    case IORING_OFF_PBUF_RING: return pbufMmap(ctx, offset, len);
+    case IORING_OFF_PBUF_RING: return pbufMmap(f, ctx, offset, len);
     default: return -ENOMEM;
   }
   // What the program brought itself is not for mapping.
   if (!at || (ctx.flags & IORING_SETUP_NO_MMAP && at != ctx.region)) return -ENOMEM;
-  vmRestore(at, room as usize, PROT_READ | PROT_WRITE);
-  return at as i32;
+  return mapFile(f, at, room as usize, len);
 }
 
 /** The ring is gone, or has moved: the pages are no longer pinned or charged. */

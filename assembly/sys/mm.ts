@@ -1,7 +1,7 @@
 // mmap(2), munmap(2), mprotect(2).
-import { EBADF, ENODEV, ENOMEM } from "../abi/errno";
+import { EBADF, ENODEV } from "../abi/errno";
 import { FILE_MEM, FILE_RING, fdFile } from "../fs/file";
-import { mappingHold, mappingsSweep } from "../fs/mapping";
+import { mappingsSweep } from "../fs/mapping";
 import { ringMmap } from "../io_uring/ring_mem";
 import { vmMap, vmProtect, vmUnmap } from "../mm/vma";
 import { S_MAP_LIST } from "../lib/state";
@@ -13,10 +13,7 @@ export function sys_mmap(len: usize, prot: u32, fd: i32, offset: u32): i32 {
   if (fd < 0) return sysReturn(vmMap(len, prot as u8) as i32);
   const f = fdFile(fd);
   if (!f) return sysReturn(-EBADF);
-  if (f.kind == FILE_RING) {
-    const at = ringMmap(f, offset, len) as i32;
-    return sysReturn(at < 0 || mappingHold(f, at as usize, len) ? at : -ENOMEM);
-  }
+  if (f.kind == FILE_RING) return sysReturn(ringMmap(f, offset, len));
   return sysReturn(f.kind == FILE_MEM ? notModelled(FILE_MEM) : -ENODEV);
 }
 
