@@ -19,7 +19,7 @@ import { traceInit } from "./lib/trace";
 import { pagesClear } from "./mm/page";
 import { vmClear, vmInit } from "./mm/vma";
 import { taskCreate } from "./kernel/task";
-import { FILE_NULL, FMODE_NOWAIT, fdInstall, fileNew } from "./fs/file";
+import { FILE_NULL, FMODE_NOWAIT, FMODE_POS, fdInstall, fileNew } from "./fs/file";
 import { nullRw } from "./fs/memfile";
 import { opdefInit } from "./io_uring/opdef";
 import { runTaskWork } from "./io_uring/tw";
@@ -56,7 +56,7 @@ export function bootMachine(seed: u32, profile: u32): void {
   store<u32>(S_CURRENT, changetype<usize>(task) as u32);
   for (let fd = 0; fd < 3; fd++) {
     const f = fileNew(FILE_NULL, 0, 0, 0, 0);
-    f.mode |= FMODE_NOWAIT;
+    f.mode |= FMODE_NOWAIT | FMODE_POS;
     f.rw = nullRw.index;
     fdInstall(task, f);
   }

@@ -168,7 +168,7 @@ export function fdTake(t: Task, fd: i32): File {
 }
 
 /** The file's own position, for a transfer that names none. */
-@inline export function filePos(f: File): u64 { return f.mode & FMODE_POS ? load<u64>(f.priv, FILE_POS) : 0; }
-@inline export function fileSetPos(f: File, pos: u64): void { if (f.mode & FMODE_POS) store<u64>(f.priv, pos, FILE_POS); }
-/** Where an object with positions keeps the current one. */
+@inline export function filePos(f: File): u64 { return f.mode & FMODE_POS && f.priv ? load<u64>(f.priv, FILE_POS) : 0; }
+@inline export function fileSetPos(f: File, pos: u64): void { if (f.mode & FMODE_POS && f.priv) store<u64>(f.priv, pos, FILE_POS); }
+/** Where an object with positions keeps the current one; /dev/null has no object, and is always at 0. */
 export const FILE_POS: usize = 16;

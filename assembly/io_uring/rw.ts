@@ -16,7 +16,7 @@ import { SCRATCH_RSRC, nil } from "../lib/state";
 import { accessOk, copyFromUser, userReadable } from "../mm/vma";
 import { ITER_BVEC, IovIter, iterUbuf, kvecBase, kvecLen } from "../mm/iov_iter";
 import {
-  FILE_EVENTFD, FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WAITS, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
+  FILE_EVENTFD, FILE_MEM, FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WAITS, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
 } from "../fs/file";
 import { memFileOf } from "../fs/memfile";
 import { RWF_HIPRI, RWF_NOWAIT, rwFlags } from "../fs/rwf";
@@ -273,7 +273,7 @@ function issue(req: Req, issueFlags: u32, group: BufGroup): i32 {
 }
 
 function rwDone(req: Req, ret: i32, want: u32, flags: u32, group: BufGroup): i32 {
-  if (req.zc_flags & RWS_CUR_POS) fileSetPos(req.file, flags & RW_APPEND ? memFileOf(req.file).size : rwPos(req) + (ret as u64));
+  if (req.zc_flags & RWS_CUR_POS && req.file.kind == FILE_MEM) fileSetPos(req.file, flags & RW_APPEND ? memFileOf(req.file).size : rwPos(req) + (ret as u64));
   if ((ret as u32) != want) setFail(req);
   setRes(req, ret + (req.done_io as i32), req.flags & REQ_F_BUFFER_SELECT ? putKbuf(req, ret, group) : 0);
   return IOU_COMPLETE;

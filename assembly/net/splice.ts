@@ -5,7 +5,7 @@
 //   file -> pipe     the pages of the file's cache themselves: a later write to the file shows in the pipe
 //   pipe -> socket   the pages become frags (MSG_SPLICE_PAGES), where the protocol can take them
 //   socket -> pipe   the frags become buffers; what an skb holds linearly is copied
-//   pipe -> file     copied
+//   pipe -> file     copied; /dev/null drops it
 //
 // Nothing in here waits. A call that would says where through S_SLEEP_WQ (0: its caller or a file forbids it): with
 // -EAGAIN when it got nothing done, with a count when it means to go on for the rest.
@@ -16,7 +16,7 @@ import { S_SLEEP_MASK, S_SLEEP_WQ } from "../lib/state";
 import { IovIter, ITER_BVEC, iterUbuf, iterVec } from "../mm/iov_iter";
 import { chunkAlloc, getPage, pageAlloc, putPage } from "../mm/page";
 import {
-  FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, RW_WRITE, filePos, fileRw, fileSetPos,
+  FILE_MEM, FILE_NULL, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, RW_WRITE, filePos, fileRw, fileSetPos,
 } from "../fs/file";
 import { memFileOf, memFilePage } from "../fs/memfile";
 import {
@@ -67,7 +67,7 @@ export function splice(fin: File, offIn: u64, fout: File, offOut: u64, len: u32,
     if ((pos as i64) < 0 || (pos as i64) + (len as i64) < 0) return -EINVAL;
     const nowait = (flags & SPLICE_F_NONBLOCK) != 0 || (fin.flags & O_NONBLOCK) != 0;
     if (fout.kind == FILE_SOCKET) return pos ? -ESPIPE : pipeToSocket(from, fout, len, flags, nowait, done);
-    if (fout.kind != FILE_MEM) return -EINVAL;
+    if (fout.kind != FILE_MEM && fout.kind != FILE_NULL) return -EINVAL;
     const ret = pipeToFile(from, fout, pos, len, nowait, done);
     if (ret > 0 && offOut == SPLICE_NO_OFF) fileSetPos(fout, pos + (ret as u64));
     return ret;
@@ -235,7 +235,7 @@ function fileToPipe(f: File, to: Pipe, pos: u64, len: u32, flags: u32, nowait: b
   const room = (to.slots - occupied(to)) * PAGE_SIZE;
   if (len > room) len = room;
   if ((pos as i64) < 0 || (pos as i64) + (len as i64) < 0) return -EINVAL;
-  if (f.kind == FILE_MEM) return f.priv ? cacheToPipe(f, to, pos, len) : 0;
+  if (f.kind == FILE_MEM) return cacheToPipe(f, to, pos, len);
   if (f.kind != FILE_SOCKET) return -EINVAL;
   if (pos) return -ESPIPE;
   return socketToPipe(f, changetype<Sock>(f.priv), to, len, flags, before);

@@ -8,7 +8,7 @@ import { nowNs } from "../lib/state";
 import { copyFromUser, copyToUser } from "../mm/vma";
 import { current, fdCloexec, fdEnd, fdSetCloexec, fdSlot } from "../kernel/task";
 import {
-  FILE_EVENTFD, FILE_MEM, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fdReplace, fget, filePos, fileSetPos, fput,
+  FILE_EVENTFD, FILE_MEM, FILE_NULL, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fdReplace, fget, filePos, fileSetPos, fput,
 } from "../fs/file";
 import { eventFdCreate } from "../fs/eventfd";
 import { memFileCreate, memFileOf, memFileTruncate } from "../fs/memfile";
@@ -134,7 +134,7 @@ function fcntl(fd: i32, f: File, cmd: u32, arg: u32): i32 {
       fdSetCloexec(current(), fd, (arg & FD_CLOEXEC) != 0);
       return 0;
     case F_GETFL:
-      return (f.flags & SETFL_MASK) | (f.kind == FILE_MEM ? O_RDWR | O_LARGEFILE | (f.priv ? O_TMPFILE : 0) : (f.mode & 3) == 3 ? O_RDWR : (f.mode & 3) - 1);
+      return (f.flags & SETFL_MASK) | (accessMode(f));
     case F_SETFL:
       if (f.kind != FILE_PIPE && arg & O_DIRECT) return -EINVAL;
       f.flags = (f.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
@@ -146,6 +146,14 @@ function fcntl(fd: i32, f: File, cmd: u32, arg: u32): i32 {
     default:
       return -EINVAL;
   }
+}
+
+/** The part of F_GETFL that F_SETFL does not change. */
+function accessMode(f: File): u32 {
+  if (f.kind == FILE_MEM) return O_RDWR | O_LARGEFILE | O_TMPFILE;
+  if (f.kind == FILE_NULL) return O_RDWR | O_LARGEFILE;
+  const mode = f.mode & (FMODE_READ | FMODE_WRITE);
+  return mode == (FMODE_READ | FMODE_WRITE) ? O_RDWR : mode - 1;
 }
 
 export function sys_pipe(fds: usize, flags: u32): i32 { return sysReturn(flags & ~(O_NONBLOCK | O_CLOEXEC | O_DIRECT) ? -EINVAL : pipe(fds, flags)); }
@@ -185,7 +193,7 @@ export function sys_ftruncate(fd: i32, size: u64): i32 {
   if ((size as i64) < 0) return sysReturn(-EINVAL);
   const f = fdFile(fd);
   if (!f) return sysReturn(-EBADF);
-  return sysReturn(f.kind != FILE_MEM || !(f.mode & FMODE_WRITE) || !f.priv ? -EINVAL : memFileTruncate(memFileOf(f), size as i64));
+  return sysReturn(f.kind != FILE_MEM || !(f.mode & FMODE_WRITE) ? -EINVAL : memFileTruncate(memFileOf(f), size as i64));
 }
 
 const SEEK_CUR: u32 = 1;
@@ -196,7 +204,7 @@ export function sys_lseek(fd: i32, offset: u64, whence: u32): i32 {
   const f = fdFile(fd);
   if (!f) return sysReturn(-EBADF);
   if (whence > 4) return sysReturn(-EINVAL);
-  if (f.kind == FILE_EVENTFD) return sysReturn(0); // accepted, without effect
+  if (f.kind == FILE_EVENTFD || f.kind == FILE_NULL) return sysReturn(0); // accepted, without effect
   return sysReturn(f.mode & FMODE_POS ? lseek(f, offset as i64, whence) : -ESPIPE);
 }
 

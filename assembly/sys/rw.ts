@@ -8,7 +8,7 @@ import { accessOk } from "../mm/vma";
 import { IovIter, iterUbuf } from "../mm/iov_iter";
 import { FOREVER } from "../kernel/sched";
 import {
-  FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, fdFile, fget, filePos, fileRw, fileSetPos, fput,
+  FILE_MEM, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, fdFile, fget, filePos, fileRw, fileSetPos, fput,
 } from "../fs/file";
 import { memFileOf } from "../fs/memfile";
 import { rwFlags } from "../fs/rwf";
@@ -76,9 +76,7 @@ function transfer(fd: i32, f: File, pos: u64, flags: u32): i32 {
   if (!(f.flags & O_NONBLOCK) && !(flags & RW_NOWAIT) && f.wq && (ret == -EAGAIN || (write && ret >= 0 && (ret as u32) < want))) {
     ret = sleepFor(fd, f, it, want, ret, flags);
   }
-  if (pos == CUR_POS && ret > 0 && f.mode & FMODE_POS) {
-    fileSetPos(f, flags & RW_APPEND ? memFileOf(f).size : at + (ret as u64));
-  }
+  if (pos == CUR_POS && ret > 0 && f.kind == FILE_MEM) fileSetPos(f, flags & RW_APPEND ? memFileOf(f).size : at + (ret as u64));
   return ret;
 }
 

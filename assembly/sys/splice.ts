@@ -5,7 +5,7 @@ import { WAIT_SEND } from "../abi/wait";
 import { S_SLEEP_WQ, nowNs } from "../lib/state";
 import { copyFromUser, copyToUser } from "../mm/vma";
 import { FOREVER } from "../kernel/sched";
-import { FILE_PIPE, File, fdFile, fget, fput } from "../fs/file";
+import { FILE_NULL, FILE_PIPE, File, fdFile, fget, fput } from "../fs/file";
 import { SCRATCH_WORDS } from "../net/scratch";
 import { SPLICE_F_ALL, SPLICE_NO_OFF, splice, tee } from "../net/splice";
 import { endsRun, sleepMore, sysReturn, waitForever } from "./call";
@@ -32,7 +32,7 @@ function spliceUser(fdIn: i32, uoffIn: u64, fdOut: i32, uoffOut: u64, len: u64, 
   if ((offIn == SPLICE_NO_OFF && uoffIn) || (offOut == SPLICE_NO_OFF && uoffOut)) return -EINVAL; // no such offset
   const ret = wait(fin, offIn, fout, offOut, clip(len), flags, false);
   if (ret < 0) return ret;
-  if (uoffOut && putOffset(uoffOut, offOut + (ret as u64))) return -EFAULT;
+  if (uoffOut && putOffset(uoffOut, fout.kind == FILE_NULL ? offOut : offOut + (ret as u64))) return -EFAULT;
   return uoffIn && putOffset(uoffIn, offIn + (ret as u64)) ? -EFAULT : ret;
 }
 
