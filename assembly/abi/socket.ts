@@ -135,7 +135,6 @@ export const POLLWRNORM: u32 = 0x100;
 export const POLLWRBAND: u32 = 0x200;
 export const POLLRDHUP: u32 = 0x2000;
 
-// open(2) and fcntl(2)
 // ioctl(2)
 export const SIOCINQ: u32 = 0x541b;
 export const FIONREAD: u32 = 0x541b; // the same
@@ -143,17 +142,6 @@ export const SIOCOUTQ: u32 = 0x5411;
 export const FIONBIO: u32 = 0x5421;
 export const FIONCLEX: u32 = 0x5450;
 export const FIOCLEX: u32 = 0x5451;
-
-export const F_DUPFD: u32 = 0;
-export const F_GETFD: u32 = 1;
-export const F_SETFD: u32 = 2;
-export const FD_CLOEXEC: u32 = 1;
-export const F_DUPFD_CLOEXEC: u32 = 1030;
-export const O_CLOEXEC: u32 = 0x80000;
-export const F_GETFL: u32 = 3;
-export const F_SETFL: u32 = 4;
-export const O_RDWR: u32 = 0x2;
-export const O_NONBLOCK: u32 = 0x800;
 
 // mmap(2)
 export const PROT_NONE: u32 = 0;

@@ -1,14 +1,14 @@
 // eventfd(2): a counter that is read to zero (or by one, EFD_SEMAPHORE) and written to by adding. man: eventfd(2).
+import { O_CLOEXEC, O_NONBLOCK } from "../abi/fcntl";
 import { POLLERR, POLLIN, POLLOUT } from "../abi/socket";
 import { EAGAIN, EFAULT, EINVAL, ENFILE, ENOMEM } from "../abi/errno";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
 import { SCRATCH_COUNT } from "../lib/state";
 import { IovIter, copyFromIter, copyToIter, kvecLen } from "../mm/iov_iter";
 import { wakeUp } from "../kernel/wait";
-import { FILE_EVENTFD, FMODE_NOWAIT, FMODE_READ, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_WRITE, fileNew } from "./file";
+import { FILE_EVENTFD, FMODE_NOWAIT, FMODE_READ, FMODE_WAITING_WRITE, FMODE_WRITE, File, RW_WRITE, fileNew } from "./file";
 
 export const EFD_SEMAPHORE: u32 = 1;
-const O_CLOEXEC: u32 = 0x80000;
 
 @unmanaged @final export class EventFd {
   pad: u32;

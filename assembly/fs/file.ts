@@ -19,8 +19,6 @@ export const FILE_EVENTFD: u32 = 5;
 export const FILE_EPOLL: u32 = 6;
 export const FILE_NULL: u32 = 9; // /dev/null, the standard descriptors
 
-export const O_NONBLOCK: u32 = 0x800;
-export const O_APPEND: u32 = 0x400;
 
 // File.mode
 export const FMODE_READ: u32 = 1;

@@ -4,6 +4,7 @@
 // how much a pipe holds depends on how it was written, and a pipe with a page free takes any write of up to a page
 // whole (PIPE_BUF). splice(2) and tee(2) move and share buffers (net/splice.ts): such a page is somebody else's, too, and is
 // never filled up.
+import { O_DIRECT, O_NONBLOCK } from "../abi/fcntl";
 import { PAGE_SHIFT, PAGE_SIZE } from "../abi/layout";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../abi/socket";
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENFILE, ENOMEM, EPERM, EPIPE } from "../abi/errno";
@@ -11,14 +12,13 @@ import { POOL_ASYNC, poolAlloc, poolFree } from "../lib/pool";
 import { IovIter, copyFromIter, copyToIter, iterRevert } from "../mm/iov_iter";
 import { chunkAlloc, pageAlloc, putPage } from "../mm/page";
 import { wakeUp } from "../kernel/wait";
-import { FILE_PIPE, FMODE_NOWAIT, FMODE_READ, FMODE_STREAM, FMODE_WRITE, File, O_NONBLOCK, RW_WRITE, fileNew, fput } from "./file";
+import { FILE_PIPE, FMODE_NOWAIT, FMODE_READ, FMODE_STREAM, FMODE_WRITE, File, RW_WRITE, fileNew, fput } from "./file";
 
 export const PIPE_SLOTS: u32 = 16;
 /** fs.pipe-max-size */
 const SIZE_MAX: u32 = 1 << 20;
 /** Slots for which one kernel chunk has room. */
 const SLOTS_MAX: u32 = 2048;
-export const O_DIRECT: u32 = 0x4000;
 
 @unmanaged @final export class Pipe {
   pad: u32;

@@ -1,15 +1,8 @@
 // RWF_* flags of preadv2(2), pwritev2(2) and io_uring's rw_flags: which of them a file takes.
+import { O_APPEND, RWF_APPEND, RWF_DONTCACHE, RWF_DSYNC, RWF_HIPRI, RWF_NOAPPEND, RWF_NOSIGNAL, RWF_NOWAIT, RWF_SYNC } from "../abi/fcntl";
 import { EINVAL, EOPNOTSUPP } from "../abi/errno";
-import { FMODE_NOWAIT, FMODE_REG, File, O_APPEND, RW_APPEND, RW_NOWAIT, RW_WRITE } from "./file";
+import { FMODE_NOWAIT, FMODE_REG, File, RW_APPEND, RW_NOWAIT, RW_WRITE } from "./file";
 
-export const RWF_HIPRI: u32 = 0x1;
-const RWF_DSYNC: u32 = 0x2;
-const RWF_SYNC: u32 = 0x4;
-export const RWF_NOWAIT: u32 = 0x8;
-const RWF_APPEND: u32 = 0x10;
-const RWF_NOAPPEND: u32 = 0x20;
-const RWF_DONTCACHE: u32 = 0x80;
-const RWF_NOSIGNAL: u32 = 0x100;
 /** RWF_ATOMIC (0x40) needs direct I/O, which no file here has. */
 const RWF_TAKEN: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_DONTCACHE | RWF_NOSIGNAL;
 

@@ -23,6 +23,7 @@ import { notModelledPending } from "../lib/not_modelled";
 import { SCRATCH_GETEVENTS, cntInc, nowNs } from "../lib/state";
 import { choose } from "../lib/rng";
 import { nextTimerAt, timersPending } from "../lib/timer";
+import { timespecNs } from "../mm/timespec";
 import { copyFromUser, userReadable } from "../mm/vma";
 import { current } from "../kernel/task";
 import { CLOCK_MONOTONIC_START, FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, fromClock, sleepStep } from "../kernel/sched";
@@ -40,8 +41,6 @@ import { RingCtx } from "./types";
 /** From the wake-up of a waiter to its first instruction, ns of virtual time. */
 const WAKE_NS: u64 = 10000;
 const SIGSET_SIZE: u32 = 8;
-/** Seconds beyond which a time means never. */
-const SEC_MAX: i64 = 4000000000;
 
 /** Number of SQEs consumed, or (nothing submitted) 0 or -errno of the wait. */
 export function ioUringEnter(fd: i32, toSubmit: u32, minComplete: u32, flags: u32, arg: u64, argsz: u32): i32 {
@@ -101,8 +100,7 @@ function getEvents(ctx: RingCtx, fd: i32, min: u32, flags: u32, arg: u64, argsz:
 /** {s64 sec, s64 nsec} at `ts`, from now or on the clock, as time of the machine. What is past is now. */
 function deadlineOf(ts: usize, flags: u32): u64 {
   const sec = load<i64>(ts), nsec = load<i64>(ts, 8);
-  if (sec >= SEC_MAX) return FOREVER - 1;
-  const ns = sec <= -SEC_MAX ? i64.MIN_VALUE : sec * 1000000000 + nsec, now = nowNs();
+  const ns = timespecNs(sec, nsec), now = nowNs();
   if (ns < 0) return now;
   return max<u64>(now, flags & IORING_ENTER_ABS_TIMER ? fromClock(ns as u64, CLOCK_MONOTONIC_START) : now + (ns as u64));
 }

@@ -2,6 +2,7 @@
 // is no disk behind a memory file, so syncing and advice come down to their checks.
 //
 //   uarg offset     uarg1 length     msg_flags flags or advice     cmd_len mode
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_ZERO_RANGE, FALLOC_FL_INSERT_RANGE, FADV_SEQUENTIAL, FADV_LAST } from "../abi/fcntl";
 import { EAGAIN, EBADF, EFBIG, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, ESPIPE } from "../abi/errno";
 import { PAGE_SIZE } from "../abi/layout";
 import { NOT_MODELLED_FORM } from "../abi/not_modelled";
@@ -15,12 +16,7 @@ import { FILE_SIZE_MAX, memFileOf, memFileTruncate, memFileZero } from "../fs/me
 import { IO_URING_F_NONBLOCK, IOU_COMPLETE, REQ_F_FORCE_ASYNC, Req, setFail, setRes } from "./types";
 
 const SYNC_FILE_RANGE_VALID: u32 = 7;
-const FALLOC_KEEP_SIZE: u32 = 1;
-const FALLOC_PUNCH_HOLE: u32 = 2;
-const FALLOC_ZERO_RANGE: u32 = 16;
-const FALLOC_MOVING: u32 = 8 | 32; // COLLAPSE_RANGE, INSERT_RANGE
-const FADV_SEQUENTIAL: u32 = 2;
-const FADV_LAST: u32 = 5;
+const FALLOC_MOVING: u32 = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE;
 const MADV_WILLNEED: u32 = 3;
 const MADV_LAST: u32 = 25;
 
@@ -84,16 +80,16 @@ export function fallocateIssue(req: Req, issueFlags: u32): i32 { return issueFla
 function fallocate(req: Req): i32 {
   const mode = req.cmd_len, f = req.file, off = req.uarg as i64, len = req.uarg1 as i64;
   if (off < 0 || len <= 0) return -EINVAL;
-  if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE | FALLOC_MOVING)) return -EOPNOTSUPP;
-  if (mode & FALLOC_PUNCH_HOLE && mode != (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE)) return -EOPNOTSUPP;
+  if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_MOVING)) return -EOPNOTSUPP;
+  if (mode & FALLOC_FL_PUNCH_HOLE && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)) return -EOPNOTSUPP;
   if (mode & FALLOC_MOVING) return notModelled(NOT_MODELLED_FORM | req.opcode);
   if (!(f.mode & FMODE_WRITE)) return -EBADF;
   if (f.kind == FILE_PIPE) return -ESPIPE;
   if (f.kind != FILE_MEM) return -ENODEV;
   if (off + len < 0 || ((off + len) as u64) > FILE_SIZE_MAX) return -EFBIG;
   const m = memFileOf(f), end = (off + len) as u64;
-  if (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE)) memFileZero(m, off as u64, end);
-  if (!(mode & FALLOC_KEEP_SIZE) && end > m.size) m.size = end;
+  if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) memFileZero(m, off as u64, end);
+  if (!(mode & FALLOC_FL_KEEP_SIZE) && end > m.size) m.size = end;
   return 0;
 }
 

@@ -2,6 +2,7 @@
 //
 //   cmd_addr  futex or vector      uarg  value      uarg1  mask      msg_flags  FUTEX2_*      zc_flags  its first FutexQ
 // (FUTEX_WAITV before its issue: the chunk with the copied vector)
+import { FUTEX2_SIZE_MASK, FUTEX2_SIZE_U32, FUTEX_WAITV_MAX } from "../abi/futex";
 import { ECANCELED, EFAULT, EINVAL, ENOMEM } from "../abi/errno";
 import {
   SQE_OFF_ADDR, SQE_OFF_ADDR3, SQE_OFF_BUF_INDEX, SQE_OFF_FD, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF,
@@ -9,13 +10,12 @@ import {
 import { nil } from "../lib/state";
 import { chunkAlloc, putPage } from "../mm/page";
 import { copyFromUser } from "../mm/vma";
-import { FUTEX2_SIZE_MASK, FUTEX2_SIZE_U32, FUTEX2_VALID, FutexQ, futexFree, futexKey, futexQueue, futexWake } from "../kernel/futex";
+import { FUTEX2_VALID, FutexQ, futexFree, futexKey, futexQueue, futexWake } from "../kernel/futex";
 import { CANCEL_FUTEX, cancelListAddFront, cancelListDel } from "./cancel_list";
 import { taskComplete } from "./req";
 import { reqTaskWorkAdd } from "./tw";
 import { IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_NEED_CLEANUP, Req, setFail, setRes } from "./types";
 
-const FUTEX_WAITV_MAX: u32 = 128;
 /** struct futex_waitv: u64 val, u64 uaddr, u32 flags, u32 reserved. */
 const WAITV_SIZE: u32 = 24;
 

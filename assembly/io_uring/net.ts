@@ -8,9 +8,9 @@ import {
   IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED, SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR_LEN, SQE_OFF_LEN, SQE_OFF_PAD3,
 } from "../abi/uapi";
 import { SCRATCH_SEND_MSG, nil } from "../lib/state";
+import { iterUbuf } from "../mm/iov_iter";
 import { chunkAlloc, putPage } from "../mm/page";
 import { accessOk, copyFromUser } from "../mm/vma";
-import { iterUbuf } from "../net/iov_iter";
 import { UserMsg, copyMsghdr, importControl, importIovec, importSockaddr, iterFromKvec, msgInit } from "../net/msg_import";
 import { MsgHdr, Sock } from "../net/sock";
 import { sockSendmsg } from "../net/socket";

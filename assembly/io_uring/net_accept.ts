@@ -2,13 +2,14 @@
 //
 // A listener's waiters are woken one for each connection, the one that has waited longest first; a multishot request keeps
 // its place and so takes everything that comes. Spec: io_uring_prep_accept(3), io_uring_prep_multishot_accept_direct(3).
+import { O_NONBLOCK } from "../abi/fcntl";
 import { EAGAIN, EINTR, EINVAL, EMFILE, ENOTSOCK } from "../abi/errno";
 import { AF_INET, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../abi/socket";
 import {
   IORING_FILE_INDEX_ALLOC, IORING_ACCEPT_DONTWAIT, IORING_ACCEPT_MULTISHOT, IORING_ACCEPT_POLL_FIRST, IORING_CQE_F_MORE, IORING_CQE_F_SOCK_NONEMPTY, SQE_OFF_ADDR,
   SQE_OFF_ADDR2, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS,
 } from "../abi/uapi";
-import { FILE_SOCKET, File, O_NONBLOCK, fdFree, fdInstall } from "../fs/file";
+import { FILE_SOCKET, File, fdFree, fdInstall } from "../fs/file";
 import { acceptFile } from "../net/accept";
 import { Sock } from "../net/sock";
 import { sockAcceptEnded, sockHasConnection } from "../net/socket";

@@ -2,12 +2,12 @@
 //
 // A bundle's vector starts with one segment and grows when the number of bytes is known: from sqe.len, or from what the
 // socket said was left after the receive before (msg_inq). It never shrinks, and is handed on (net_vec.ts).
+import { iterUbuf, kvecBase, kvecLen } from "../mm/iov_iter";
 import { EFAULT, ENOENT, ENOMEM } from "../abi/errno";
 import { IORING_RECVSEND_BUNDLE } from "../abi/uapi";
 import { accessOk } from "../mm/vma";
 import { chunkAlloc } from "../mm/page";
 import { iterFromKvec } from "../net/msg_import";
-import { iterUbuf, kvecBase, kvecLen } from "../net/iov_iter";
 import { BufGroup, GROUP_RING, bufGroup, bufSel, bufferSelect, commit, commitNow, peekBuffers, peekCount } from "./kbuf";
 import { AD_IOV, NR_INLINE, sendState } from "./net";
 import { vecGrow, vecRoom } from "./net_vec";

@@ -1,9 +1,10 @@
 // CONNECT. A TCP handshake and a full AF_UNIX listener are waited for in poll; what came of it is the socket's error, or
 // what a second connect says.
+import { O_NONBLOCK } from "../abi/fcntl";
 import { EAGAIN, EALREADY, EBADFD, ECONNABORTED, EINPROGRESS, EINTR, EINVAL, EISCONN, ENOMEM, ENOTSOCK } from "../abi/errno";
 import { POLLERR } from "../abi/socket";
 import { SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS } from "../abi/uapi";
-import { FILE_SOCKET, O_NONBLOCK, filePoll } from "../fs/file";
+import { FILE_SOCKET, filePoll } from "../fs/file";
 import { importSockaddr } from "../net/msg_import";
 import { SOCK_F_NOSPACE, Sock, sockError } from "../net/sock";
 import { sockConnect } from "../net/socket";

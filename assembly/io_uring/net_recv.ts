@@ -4,6 +4,7 @@
 // What a receive left in the socket (msg_inq) decides whether there is another in the same turn: a bundle adds it to its CQE
 // once, a multishot request receives up to 33 times before others have their turn.
 // Man pages: io_uring_prep_recv_multishot(3), io_uring_prep_recv(3); observed: tests/scenarios/pbuf-6.18.json.
+import { iterUbuf } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
 import { AF_INET, MAX_RW_COUNT, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_TRUNC, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM } from "../abi/socket";
 import {
@@ -13,7 +14,6 @@ import {
 import { nil } from "../lib/state";
 import { accessOk } from "../mm/vma";
 import { FILE_SOCKET } from "../fs/file";
-import { iterUbuf } from "../net/iov_iter";
 import { exportMsghdr, msgInit, setRecvControl } from "../net/msg_import";
 import { SCRATCH_MSG, SCRATCH_NAME } from "../net/scratch";
 import { MsgHdr, SHUTDOWN_RCV, Sock } from "../net/sock";

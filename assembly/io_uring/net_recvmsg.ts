@@ -3,13 +3,13 @@
 //   struct io_uring_recvmsg_out | name, msg_namelen bytes | control data, msg_controllen bytes | payload
 //
 // The msghdr of a multishot request only gives the two lengths; it is not written to.  Man page: io_uring_recvmsg_out(3).
+import { iterUbuf } from "../mm/iov_iter";
 import { EFAULT, EINVAL, EMSGSIZE, EOVERFLOW } from "../abi/errno";
 import { UIO_MAXIOV } from "../abi/socket";
 import {
   IORING_RECV_MULTISHOT, RECVMSG_OUT_CONTROLLEN, RECVMSG_OUT_FLAGS, RECVMSG_OUT_NAMELEN, RECVMSG_OUT_PAYLOADLEN, RECVMSG_OUT_SIZE,
 } from "../abi/uapi";
 import { copyFromUser, copyToUser } from "../mm/vma";
-import { iterUbuf } from "../net/iov_iter";
 import { USER_MSG_SIZE, copyMsghdr, fixNamelen } from "../net/msg_import";
 import { SCRATCH_NAME, SCRATCH_WORDS } from "../net/scratch";
 import { MsgHdr } from "../net/sock";

@@ -5,6 +5,7 @@
 //
 // Inline issue flushes the notification itself, so a request that got to the protocol has its notification queued before
 // its own completion is freed; every other way to the end flushes in cleanup, after the CQE was posted (2.3, A03, A12).
+import { ITER_BVEC, iterVec, kvecBase, kvecLen } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, EOPNOTSUPP, ERESTARTSYS } from "../abi/errno";
 import { PAGE_SHIFT } from "../abi/layout";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_ZEROCOPY } from "../abi/socket";
@@ -17,7 +18,6 @@ import { validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
 import { accountMem } from "../kernel/task";
 import { FILE_SOCKET } from "../fs/file";
-import { ITER_BVEC, iterVec, kvecBase, kvecLen } from "../net/iov_iter";
 import { SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
 import {
   netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup, sleepOrIntr,

@@ -48,8 +48,9 @@ export function fileOpProperties(opcode: u32): u32 {
   }
 }
 
-export function fileOpPrep(req: Req, sqe: usize): i32 {
-  switch (req.opcode) {
+/** READ and WRITE in all their forms; READ_MULTISHOT has steps of its own. */
+function isTransfer(opcode: u32): bool {
+  switch (opcode) {
     case IORING_OP_READ:
     case IORING_OP_WRITE:
     case IORING_OP_READV:
@@ -57,7 +58,14 @@ export function fileOpPrep(req: Req, sqe: usize): i32 {
     case IORING_OP_READ_FIXED:
     case IORING_OP_WRITE_FIXED:
     case IORING_OP_READV_FIXED:
-    case IORING_OP_WRITEV_FIXED: return rwPrep(req, sqe);
+    case IORING_OP_WRITEV_FIXED: return true;
+    default: return false;
+  }
+}
+
+export function fileOpPrep(req: Req, sqe: usize): i32 {
+  if (isTransfer(req.opcode)) return rwPrep(req, sqe);
+  switch (req.opcode) {
     case IORING_OP_READ_MULTISHOT: return req.flags & REQ_F_BUFFER_SELECT ? rwPrep(req, sqe) : -EINVAL;
     case IORING_OP_SPLICE: return splicePrep(req, sqe);
     case IORING_OP_TEE: return teePrep(req, sqe);
@@ -78,15 +86,8 @@ export function fileOpPrep(req: Req, sqe: usize): i32 {
 }
 
 export function fileOpIssue(req: Req, issueFlags: u32): i32 {
+  if (isTransfer(req.opcode)) return rwIssue(req, issueFlags);
   switch (req.opcode) {
-    case IORING_OP_READ:
-    case IORING_OP_WRITE:
-    case IORING_OP_READV:
-    case IORING_OP_WRITEV:
-    case IORING_OP_READ_FIXED:
-    case IORING_OP_WRITE_FIXED:
-    case IORING_OP_READV_FIXED:
-    case IORING_OP_WRITEV_FIXED: return rwIssue(req, issueFlags);
     case IORING_OP_READ_MULTISHOT: return readMultishotIssue(req, issueFlags);
     case IORING_OP_SPLICE: return spliceIssue(req, issueFlags);
     case IORING_OP_TEE: return teeIssue(req, issueFlags);
@@ -107,16 +108,7 @@ export function fileOpIssue(req: Req, issueFlags: u32): i32 {
 }
 
 export function fileOpFail(req: Req): void {
-  switch (req.opcode) {
-    case IORING_OP_READ:
-    case IORING_OP_WRITE:
-    case IORING_OP_READV:
-    case IORING_OP_WRITEV:
-    case IORING_OP_READ_FIXED:
-    case IORING_OP_WRITE_FIXED:
-    case IORING_OP_READV_FIXED:
-    case IORING_OP_WRITEV_FIXED: rwFail(req); return;
-  }
+  if (isTransfer(req.opcode)) rwFail(req);
 }
 
 export function fileOpCleanup(req: Req): void {

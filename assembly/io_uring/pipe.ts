@@ -1,16 +1,15 @@
 // PIPE: pipe2(2) as a request. Two descriptors, or with file_index two slots of the file table: that one and the next, or
 // any two free ones (IORING_FILE_INDEX_ALLOC). What is written to sqe.addr are descriptors, or slots counted from 0.
+import { O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_NOTIFICATION_PIPE } from "../abi/fcntl";
 import { EFAULT, EINVAL, ENOPKG } from "../abi/errno";
 import { IORING_FILE_INDEX_ALLOC, SQE_OFF_ADDR, SQE_OFF_ADDR3, SQE_OFF_FD, SQE_OFF_FILE_INDEX, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF } from "../abi/uapi";
 import { copyToUser } from "../mm/vma";
-import { File, O_NONBLOCK, fdClose, fdInstall, fput } from "../fs/file";
-import { O_DIRECT, pipeCreate } from "../fs/pipe";
+import { File, fdClose, fdInstall, fput } from "../fs/file";
+import { pipeCreate } from "../fs/pipe";
 import { SCRATCH_WORDS } from "../net/scratch";
 import { fixedFdInstall, fixedFileClose } from "./filetable";
 import { IOU_COMPLETE, Req, setFail, setRes } from "./types";
 
-const O_CLOEXEC: u32 = 0x80000;
-const O_NOTIFICATION_PIPE: u32 = 0x80;
 
 export function pipePrep(req: Req, sqe: usize): i32 {
   req.done_io = 0;

@@ -6,7 +6,7 @@ import { SCRATCH_RSRC, nil } from "../lib/state";
 import { copyFromUser, userWritable } from "../mm/vma";
 import { accountMem } from "../kernel/task";
 import { RsrcNode, bufNodeNew, bufPages, mapBuf, nodeGet, unmapBuf } from "./rsrc_node";
-import { IORING_MAX_REG_BUFFERS, tableAlloc, tableClearTags, tableFree, tableGet, tableReset, tableSet } from "./rsrc_table";
+import { IORING_MAX_REG_BUFFERS, tableAlloc, tableClearTags, tableFree, tableGet, tableRange, tableReset, tableSet } from "./rsrc_table";
 import { Req, RingCtx } from "./types";
 
 const IOVEC: u32 = 16;
@@ -103,9 +103,8 @@ export function unregisterBuffers(ctx: RingCtx): i32 {
  * good. How many were done before one failed, or the errno if it was the first.
  */
 export function updateBuffers(ctx: RingCtx, offset: u32, iovs: u64, nr: u32, tags: u64): i32 {
-  if (!ctx.buf_table) return -ENXIO;
-  if ((offset as u64) + (nr as u64) > (u32.MAX_VALUE as u64)) return -EOVERFLOW;
-  if (offset + nr > ctx.buf_nr) return -EINVAL;
+  const bad = tableRange(ctx.buf_table, ctx.buf_nr, offset, nr);
+  if (bad) return bad;
   for (let done: u32 = 0; done < nr; done++) {
     // An array at address 0 is no empty one here: its entries are read, and cannot be.
     const node = iovs ? importBuffer(ctx, iovs + ((done * IOVEC) as u64), tags, done) : -EFAULT;

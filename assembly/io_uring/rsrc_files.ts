@@ -10,7 +10,7 @@ import { nofileLimit } from "../kernel/task";
 import { FILE_RING, fdFile, fget, fputLater } from "../fs/file";
 import { fixedFdInstall, fixedFileClose, setFileAllocRange, setFileNode } from "./filetable";
 import { fileNodeNew } from "./rsrc_node";
-import { IORING_MAX_FIXED_FILES, tableAlloc, tableClearTags, tableFree, tableReset } from "./rsrc_table";
+import { IORING_MAX_FIXED_FILES, tableAlloc, tableClearTags, tableFree, tableRange, tableReset } from "./rsrc_table";
 import { RingCtx } from "./types";
 
 /**
@@ -82,9 +82,8 @@ export function unregisterFiles(ctx: RingCtx): i32 {
  * descriptor is looked at. How many were done before one failed, or the errno if it was the first.
  */
 export function updateFiles(ctx: RingCtx, offset: u32, fds: u64, nr: u32, tags: u64): i32 {
-  if (!ctx.file_table) return -ENXIO;
-  if ((offset as u64) + (nr as u64) > (u32.MAX_VALUE as u64)) return -EOVERFLOW;
-  if (offset + nr > ctx.file_nr) return -EINVAL;
+  const bad = tableRange(ctx.file_table, ctx.file_nr, offset, nr);
+  if (bad) return bad;
   let done: u32 = 0, err: i32 = 0;
   while (done < nr) {
     err = updateOne(ctx, offset + done, fds + ((done as u64) << 2), tags, done);

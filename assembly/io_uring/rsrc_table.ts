@@ -1,5 +1,6 @@
 // The table behind the registered buffers or files of a ring: a node pointer per slot, in chunks of 8192 slots, which an
 // array of chunk pointers names. Limits are those of Linux: 16384 buffers, 1048576 files.
+import { EINVAL, ENXIO, EOVERFLOW } from "../abi/errno";
 import { ASYNC_SIZE, CHUNK_SIZE } from "../abi/layout";
 import { POOL_ASYNC, poolAlloc, poolFree } from "../lib/pool";
 import { chunkAlloc, putPage } from "../mm/page";
@@ -43,6 +44,13 @@ export function tableAlloc(nr: u32): usize {
 function freeChunks(table: usize, n: u32): void {
   for (let c: u32 = 0; c < n; c++) putPage(load<u32>(chunkSlot(table, c)) as usize);
   poolFree(POOL_ASYNC, table);
+}
+
+/** Are slots `offset` to `offset + nr` in a table of `size` slots? 0, -ENXIO (no table), -EOVERFLOW, -EINVAL. */
+export function tableRange(table: usize, size: u32, offset: u32, nr: u32): i32 {
+  if (!table) return -ENXIO;
+  const end = (offset as u64) + (nr as u64);
+  return end > (u32.MAX_VALUE as u64) ? -EOVERFLOW : end > (size as u64) ? -EINVAL : 0;
 }
 
 /** Empties slot `i`; false if it was empty. */

@@ -6,6 +6,7 @@
 //
 //   req.cmd_addr, cmd_len  sqe.addr, sqe.len       req.done_io    bytes of earlier attempts
 //   req.msg_flags          rw_flags                req.zc_flags   RWS_*
+import { O_NONBLOCK, RWF_HIPRI, RWF_NOWAIT } from "../abi/fcntl";
 import { EAGAIN, EBADF, EBADFD, EFAULT, EINTR, EINVAL, EOPNOTSUPP } from "../abi/errno";
 import { MAX_RW_COUNT, UIO_MAXIOV } from "../abi/socket";
 import {
@@ -16,10 +17,11 @@ import { SCRATCH_RSRC, nil } from "../lib/state";
 import { accessOk, copyFromUser, userReadable } from "../mm/vma";
 import { ITER_BVEC, IovIter, iterUbuf, kvecBase, kvecLen } from "../mm/iov_iter";
 import {
-  FILE_EVENTFD, FILE_MEM, FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WAITS, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
+  FILE_EVENTFD, FILE_MEM, FMODE_NOWAIT, FMODE_READ, FMODE_REG, FMODE_STREAM, FMODE_WAITING_WRITE, FMODE_WRITE, File, RW_APPEND, RW_NOWAIT,
+  RW_WAITS, RW_WRITE, filePoll, filePos, fileRw, fileSetPos,
 } from "../fs/file";
 import { memFileOf } from "../fs/memfile";
-import { RWF_HIPRI, RWF_NOWAIT, rwFlags } from "../fs/rwf";
+import { rwFlags } from "../fs/rwf";
 import { POLLIN_MASK, POLLOUT_MASK } from "../net/sock";
 import { BufGroup, bufSel, bufferSelect, doBufferSelect, putKbuf, recycleKbuf } from "./kbuf";
 import { sendAlloc, sendCleanup, setupVec } from "./net";

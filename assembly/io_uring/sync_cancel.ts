@@ -8,6 +8,7 @@ import {
 } from "../abi/uapi";
 import { WAIT_KIND, WAIT_RING, WAIT_SIZE } from "../abi/wait";
 import { SCRATCH_SYNC_CANCEL, nowNs } from "../lib/state";
+import { timespecNs } from "../mm/timespec";
 import { copyFromUser } from "../mm/vma";
 import { FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, sleepStep } from "../kernel/sched";
 import { current } from "../kernel/task";
@@ -27,7 +28,7 @@ export function syncCancel(ctx: RingCtx, arg: u64): i32 {
   for (let i: usize = SYNC_CANCEL_OFF_OPCODE + 1; i < SYNC_CANCEL_SIZE; i++) if (load<u8>(p + i)) return -EINVAL;
   const data = load<u64>(p, SYNC_CANCEL_OFF_ADDR), opcode = load<u8>(p, SYNC_CANCEL_OFF_OPCODE) as u32;
   const sec = load<i64>(p, SYNC_CANCEL_OFF_TIMEOUT), nsec = load<i64>(p, SYNC_CANCEL_OFF_TIMEOUT + 8);
-  const deadline = sec == -1 && nsec == -1 ? FOREVER : nowNs() + timeLeft(sec, nsec);
+  const deadline = sec == -1 && nsec == -1 ? FOREVER : nowNs() + (max<i64>(timespecNs(sec, nsec), 0) as u64);
   let ret = once(ctx, flags, data, fd, opcode);
   if (ret != -EALREADY) return ret;
   while (ret == -EALREADY) {
@@ -38,13 +39,6 @@ export function syncCancel(ctx: RingCtx, arg: u64): i32 {
     ret = once(ctx, flags, data, fd, opcode);
   }
   return ret == -ENOENT ? 0 : ret;
-}
-
-/** In ns. A time before now has come already; one far beyond any run is cut, so that no sum can wrap. */
-function timeLeft(sec: i64, nsec: i64): u64 {
-  const most: i64 = 4000000000, second: i64 = 1000000000;
-  const ns = max(min(sec, most), -most) * second + max(min(nsec, most * second), -most * second);
-  return ns > 0 ? (ns as u64) : 0;
 }
 
 function once(ctx: RingCtx, flags: u32, data: u64, fd: u32, opcode: u32): i32 {

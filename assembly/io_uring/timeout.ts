@@ -12,7 +12,7 @@ import {
 } from "../abi/uapi";
 import { SCRATCH_TIMESPEC, nil, nowNs } from "../lib/state";
 import { Timer, timerArm, timerCancel, timerFree, timerNew } from "../lib/timer";
-import { copyFromUser } from "../mm/vma";
+import { importTimespec } from "../mm/timespec";
 import { CLOCK_MONOTONIC_START, CLOCK_REALTIME_START, fromClock } from "../kernel/sched";
 import { cancelByData } from "./cancel";
 import {
@@ -25,22 +25,9 @@ import {
   REQ_F_REFCOUNT, Req, RingCtx, setFail, setRes,
 } from "./types";
 
-const NSEC_PER_SEC: u64 = 1000000000;
 const CLOCKS: u32 = IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME;
 const UPDATES: u32 = IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE;
 const TIMEOUT_FLAGS: u32 = IORING_TIMEOUT_ABS | CLOCKS | IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT;
-
-/** {s64 sec, s64 nsec} at `addr` as ns: -EFAULT, -EINVAL (negative). The value is left in the scratch page. */
-function importTimespec(addr: u64): i32 {
-  const err = copyFromUser(SCRATCH_TIMESPEC, addr, 16);
-  if (err) return err;
-  const sec = load<i64>(SCRATCH_TIMESPEC), nsec = load<i64>(SCRATCH_TIMESPEC, 8);
-  if (sec < 0 || nsec < 0) return -EINVAL;
-  // Far beyond any run: cut, so that the sum with the clock cannot wrap.
-  const ns: u64 = sec > 4000000000 ? 4000000000 * NSEC_PER_SEC : (sec as u64) * NSEC_PER_SEC + min<u64>(nsec as u64, 4000000000 * NSEC_PER_SEC);
-  store<u64>(SCRATCH_TIMESPEC, ns);
-  return 0;
-}
 
 function prep(req: Req, sqe: usize, isLink: bool): i32 {
   if (load<u64>(sqe, SQE_OFF_ADDR3) || load<u64>(sqe, SQE_OFF_PAD2)) return -EINVAL;

@@ -1,10 +1,10 @@
 // The two objects of io_uring: the ring (io_ring_ctx) and the request (io_kiocb). A notification is a request too: it is
 // allocated, counted and freed like one, and posts one CQE (spec: send-zc.md 2.1).
+import { IovIter } from "../mm/iov_iter";
 import { CTX_SIZE, REQ_SIZE } from "../abi/layout";
 import { File } from "../fs/file";
 import { Task } from "../kernel/task";
 import { WaitEntry } from "../kernel/wait";
-import { IovIter } from "../net/iov_iter";
 import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
 
 /** Intrusive FIFO of requests through Req.next: two words in the owner. */

@@ -1,5 +1,6 @@
 // futex(2): words of user memory that tasks and requests wait on. A waiter is known by the word's address and by whether it
 // said that the futex is private to its process: private and shared waiters of one word do not see each other.
+import { FUTEX2_SIZE_MASK, FUTEX2_NUMA, FUTEX2_MPOL, FUTEX2_PRIVATE } from "../abi/futex";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../abi/errno";
 import { SMALL_SIZE } from "../abi/layout";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
@@ -22,11 +23,6 @@ import { PROT_WRITE, PROT_READ, accessOk, userSpan } from "../mm/vma";
 if (offsetof<FutexQ>() > SMALL_SIZE) ERROR("FutexQ does not fit its pool");
 
 // FUTEX2_* flags
-export const FUTEX2_SIZE_MASK: u32 = 3;
-export const FUTEX2_SIZE_U32: u32 = 2;
-export const FUTEX2_NUMA: u32 = 4;
-export const FUTEX2_MPOL: u32 = 8;
-export const FUTEX2_PRIVATE: u32 = 128;
 export const FUTEX2_VALID: u32 = FUTEX2_SIZE_MASK | FUTEX2_NUMA | FUTEX2_MPOL | FUTEX2_PRIVATE;
 const NUMA_NO_NODE: u32 = u32.MAX_VALUE;
 

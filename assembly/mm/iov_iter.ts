@@ -105,32 +105,22 @@ export function iterRevert(it: IovIter, n: u32): void {
 }
 
 /** Copies up to `n` bytes out of the iterator to kernel memory; stops at the first bad page. Bytes copied. */
-export function copyFromIter(to: usize, n: u32, it: IovIter): u32 {
-  let done: u32 = 0;
-  if (n > it.count) n = it.count;
-  while (done < n) {
-    const addr = iterAddr(it);
-    let step = iterSegLen(it);
-    if (step > n - done) step = n - done;
-    const ok = it.kind == ITER_BVEC ? step : userSpan(addr, step, PROT_READ);
-    if (ok) memory.copy(to + (done as usize), addr as usize, ok); // not even nothing may be copied from a bad address
-    iterAdvance(it, ok);
-    done += ok;
-    if (ok != step) break;
-  }
-  return done;
-}
-
+export function copyFromIter(to: usize, n: u32, it: IovIter): u32 { return copyIter(to, n, it, PROT_READ); }
 /** Copies up to `n` bytes of kernel memory into the iterator; stops at the first bad page. Bytes copied. */
-export function copyToIter(from: usize, n: u32, it: IovIter): u32 {
+export function copyToIter(from: usize, n: u32, it: IovIter): u32 { return copyIter(from, n, it, PROT_WRITE); }
+
+function copyIter(kernel: usize, n: u32, it: IovIter, prot: u8): u32 {
   let done: u32 = 0;
   if (n > it.count) n = it.count;
   while (done < n) {
-    const addr = iterAddr(it);
+    const addr = iterAddr(it), at = kernel + (done as usize);
     let step = iterSegLen(it);
     if (step > n - done) step = n - done;
-    const ok = it.kind == ITER_BVEC ? step : userSpan(addr, step, PROT_WRITE);
-    if (ok) memory.copy(addr as usize, from + (done as usize), ok);
+    const ok = it.kind == ITER_BVEC ? step : userSpan(addr, step, prot);
+    if (ok) { // not even nothing may be copied from a bad address
+      if (prot == PROT_READ) memory.copy(at, addr as usize, ok);
+      else memory.copy(addr as usize, at, ok);
+    }
     iterAdvance(it, ok);
     done += ok;
     if (ok != step) break;

@@ -7,6 +7,7 @@
 // no error, but its owner will see that nobody ever took a reference.
 //
 // Spec: send-zc.md 3.4, 3.6, 4.
+import { IovIter, copyFromIter } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
 import { NETIF_F_HW_CSUM, NETIF_F_SG } from "../abi/dev";
 import { PAGE_SIZE, SMALL_SIZE } from "../abi/layout";
@@ -20,7 +21,6 @@ import { trace } from "../lib/trace";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
 import { NetDevice } from "./dev";
 import { IP_HLEN, IP_MAX_MTU } from "./ip";
-import { IovIter, copyFromIter } from "./iov_iter";
 import { msgZerocopyMarkCopied, msgZerocopyPutAbort, msgZerocopyRealloc } from "./msg_zerocopy";
 import {
   CHECKSUM_NONE, CHECKSUM_PARTIAL, MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSet, fragSize, skbCanCoalesce,

@@ -4,13 +4,13 @@
 //
 // A control buffer is the exception: only its address is kept, because Linux copies it when the message is really sent
 // (an io_uring request may wait for room between the two).
+import { ITER_IOVEC, IovIter, KVEC_SIZE, iterUbuf, iterVec, kvecBase, kvecLen } from "../mm/iov_iter";
 import {
   CMSGHDR_OFF_LEN, CMSGHDR_OFF_LEVEL, CMSGHDR_OFF_TYPE, CMSGHDR_SIZE, MAX_RW_COUNT, MSG_CTRUNC, MSGHDR_OFF_CONTROLLEN, MSGHDR_OFF_FLAGS,
   MSGHDR_OFF_NAMELEN, SOCKADDR_STORAGE_SIZE, UIO_MAXIOV,
 } from "../abi/socket";
 import { EFAULT, EINVAL, EMSGSIZE, ENOBUFS } from "../abi/errno";
 import { PROT_READ, accessOk, copyFromUser, copyToUser, userSpan } from "../mm/vma";
-import { ITER_IOVEC, IovIter, KVEC_SIZE, iterUbuf, iterVec, kvecBase, kvecLen } from "./iov_iter";
 import { MsgHdr } from "./sock";
 import { CONTROL_MAX, SCRATCH_CONTROL, SCRATCH_ERRHDR, SCRATCH_NAME } from "./scratch";
 

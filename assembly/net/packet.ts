@@ -6,6 +6,7 @@
 // tap then throws the packet away.
 //
 // Spec: send-zc.md 3.5, 3.6; man: packet(7).
+import { IovIter, copyToIter } from "../mm/iov_iter";
 import {
   AF_PACKET, ETH_P_ALL, ETH_P_IP, MSG_PEEK, MSG_TRUNC, POLLIN, POLLRDNORM, SOCK_RAW, SOCKADDR_LL_OFF_FAMILY, SOCKADDR_LL_OFF_IFINDEX,
   SOCKADDR_LL_OFF_PROTOCOL, SOCKADDR_LL_SIZE,
@@ -14,7 +15,6 @@ import { EAGAIN, EFAULT, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP } from "../abi/
 import { COPY_TAP, REF_PURGED, REF_READ } from "../abi/trace";
 import { S_HOOK_TAP, S_TAP_LIST, nil } from "../lib/state";
 import { ETH_HLEN, NetDevice, devByIndex } from "./dev";
-import { IovIter, copyToIter } from "./iov_iter";
 import { SCRATCH_WORDS } from "./scratch";
 import { SkBuff, kfreeSkb, skbClone, skbOrphanFragsRx } from "./skbuff";
 import { skbCopyToIter } from "./skb_iter";

@@ -1,8 +1,8 @@
 // Bytes between iterators and skbs that hold copies: what sockets without zero copy do with a message. Small payloads fit
 // the linear room of the data area; larger ones go to page fragments.
+import { IovIter, copyFromIter, copyToIter } from "../mm/iov_iter";
 import { EFAULT, ENOBUFS } from "../abi/errno";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
-import { IovIter, copyFromIter, copyToIter } from "./iov_iter";
 import { MAX_SKB_FRAGS, SKB_LINEAR_ROOM, SkBuff, fragAddr, fragSize, skbFillPage, skbHead, skbHeadlen } from "./skbuff";
 
 /**

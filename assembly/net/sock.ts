@@ -1,5 +1,6 @@
 // struct sock: what all socket families share, followed by the fields of TCP. Memory accounting, error state, the
 // socket lock (owned by the task while it is in a system call; packets that arrive meanwhile go to the backlog).
+import { IovIter } from "../mm/iov_iter";
 import { POOL_SOCK, poolAlloc, poolFree } from "../lib/pool";
 import { SOCK_SIZE } from "../abi/layout";
 import { CNT_SOCKS_LIVE } from "../abi/counters";
@@ -10,7 +11,6 @@ import { Timer } from "../lib/timer";
 import { wakeUp } from "../kernel/wait";
 import { SkBuff } from "./skbuff";
 import { SKB_QUEUE_SIZE, SkbQueue, skbDequeue, skbQueueTail } from "./skb_queue";
-import { IovIter } from "./iov_iter";
 import { UbufInfo } from "./ubuf_info";
 
 /** A send or receive in the kernel's own terms (struct msghdr after import). */

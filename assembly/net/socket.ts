@@ -4,6 +4,7 @@
 //
 // A socket is a Sock behind a File. The File holds one reference, which op_release drops (at once, or when the protocol is
 // done with the connection); whoever calls into a socket holds the File meanwhile.
+import { IovIter } from "../mm/iov_iter";
 import {
   AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, IPPROTO_TCP, MSG_DONTWAIT, MSG_EOR, MSG_ERRQUEUE, MSG_FASTOPEN, SOCK_CLOEXEC, SOCK_DGRAM,
   SOCK_NONBLOCK, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
@@ -19,7 +20,6 @@ import { inetAccept, inetBind, inetConnect, inetGetname, inetInitSock, inetListe
 import { packetBind, packetGetname, packetInitSock } from "./packet";
 import { notModelled } from "../lib/not_modelled";
 import { refuseGetname, refuseInitSock } from "./refuse";
-import { IovIter } from "./iov_iter";
 import { msgInit } from "./msg_import";
 import { SCRATCH_MSG } from "./scratch";
 import { MsgHdr, SHUTDOWN_RCV, SOCK_F_DEAD, Sock, skAlloc, sockWq } from "./sock";

@@ -9,15 +9,14 @@
 //
 // Nothing in here waits. A call that would says where through S_SLEEP_WQ (0: its caller or a file forbids it): with
 // -EAGAIN when it got nothing done, with a count when it means to go on for the rest.
+import { O_APPEND, O_NONBLOCK } from "../abi/fcntl";
 import { CHUNK_SIZE, PAGE_SIZE } from "../abi/layout";
 import { MSG_DONTWAIT, MSG_MORE, MSG_SPLICE_PAGES, MSG_TRUNC, AF_INET, AF_UNIX, SOCK_STREAM } from "../abi/socket";
 import { EAGAIN, EBADF, EINVAL, ENOMEM, EPIPE, ESPIPE } from "../abi/errno";
 import { S_SLEEP_MASK, S_SLEEP_WQ } from "../lib/state";
 import { IovIter, ITER_BVEC, iterUbuf, iterVec } from "../mm/iov_iter";
 import { chunkAlloc, getPage, pageAlloc, putPage } from "../mm/page";
-import {
-  FILE_MEM, FILE_NULL, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, RW_WRITE, filePos, fileRw, fileSetPos,
-} from "../fs/file";
+import { FILE_MEM, FILE_NULL, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, RW_WRITE, filePos, fileRw, fileSetPos } from "../fs/file";
 import { memFileOf, memFilePage } from "../fs/memfile";
 import {
   PIPE_BUF_CAN_MERGE, Pipe, PipeBuf, pipeConsume, pipeEmpty, pipeFull, pipeOf, pipePush, pipeRdWq, pipeSlot, pipeWakeReaders, pipeWakeWriters, pipeWrWq,

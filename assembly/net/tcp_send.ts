@@ -5,6 +5,7 @@
 //
 // An skb that cannot take the caller's owner (-EEXIST) or is out of frags (-EMSGSIZE) is closed, and the next one begun.
 // What has been queued is never lost to a later error: the call then returns the short count (spec send-zc.md 2.4, 3.3).
+import { IovIter, copyFromIter, iterRevert } from "../mm/iov_iter";
 import { NETIF_F_SG } from "../abi/dev";
 import { CNT_COPIED_TX } from "../abi/counters";
 import { EAGAIN, EEXIST, EFAULT, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
@@ -18,7 +19,6 @@ import { MsgHdr, SHUTDOWN_SEND, SOCK_F_NOSPACE, SOCK_F_ZEROCOPY, Sock, lockSock,
 import { sockCmsgSend } from "./sock_cmsg";
 import { TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
 import { SKBFL_PURE_ZEROCOPY, UbufInfo } from "./ubuf_info";
-import { IovIter, copyFromIter, iterRevert } from "./iov_iter";
 import { msgZerocopyMarkCopied, msgZerocopyPut, msgZerocopyPutAbort, msgZerocopyRealloc } from "./msg_zerocopy";
 import { skbSpliceFromIter, skbZerocopyIterStream } from "./zerocopy";
 import { TCPCB_EOR, TCP_NAGLE_CORK, TCP_NAGLE_PUSH, TCP_SF_ACK_DEFERRED, TCP_SKB_OVERHEAD, TH_ACK, TH_PSH, after } from "./tcp_defs";

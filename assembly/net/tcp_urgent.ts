@@ -3,10 +3,10 @@
 // A pointer in the header says where the byte is. It may come before the byte (TCP_URG_NOTYET). recv(MSG_OOB) takes the
 // byte; reads stop in front of it and skip it, unless SO_OOBINLINE makes it part of the stream. A later urgent byte takes
 // the place of an earlier one, which then is ordinary data unless the reader stood right in front of it.
+import { copyToIter } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from "../abi/errno";
 import { MSG_OOB, MSG_PEEK, MSG_TRUNC, SO_OOBINLINE } from "../abi/socket";
 import { REF_READ } from "../abi/trace";
-import { copyToIter } from "./iov_iter";
 import { SCRATCH_WORDS } from "./scratch";
 import { SkBuff, kfreeSkb, skbCopyBits } from "./skbuff";
 import { skbUnlink } from "./skb_queue";

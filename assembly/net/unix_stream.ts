@@ -1,10 +1,10 @@
 // AF_UNIX streams: bytes are cut into skbs on the way in and read across them on the way out. man: unix(7).
+import { iterRevert } from "../mm/iov_iter";
 import { CNT_COPIED_TX } from "../abi/counters";
 import { MSG_OOB, MSG_PEEK, MSG_WAITALL } from "../abi/socket";
 import { EAGAIN, EFAULT, EINVAL, EISCONN, ENOBUFS, ENOTCONN, EOPNOTSUPP, EPIPE } from "../abi/errno";
 import { REF_ABORTED, REF_READ } from "../abi/trace";
 import { cntAdd } from "../lib/state";
-import { iterRevert } from "./iov_iter";
 import { notModelled } from "../lib/not_modelled";
 import { skbCopyFromIter, skbCopyToIter } from "./skb_iter";
 import { SkBuff, kfreeSkb } from "./skbuff";

@@ -2,11 +2,11 @@
 // ("managed"): the pages are held by the ubuf_info's owner, frags take no references.
 //
 // Spec: send-zc.md 2.3, 2.7, 3.1, 3.3.
+import { IovIter, iterAddr, iterAdvance, iterPagePart, iterRevert, iterSegLen } from "../mm/iov_iter";
 import { PAGE_SIZE } from "../abi/layout";
 import { EEXIST, EFAULT, EMSGSIZE } from "../abi/errno";
 import { REF_SKB } from "../abi/trace";
 import { getPage, putPage } from "../mm/page";
-import { IovIter, iterAddr, iterAdvance, iterPagePart, iterRevert, iterSegLen } from "./iov_iter";
 import {
   MAX_SKB_FRAGS, SkBuff, SkShared, fragAddr, fragSet, fragSize, skbCanCoalesce, skbFillPage, skbZcopy, skbZcopyDowngradeManaged, skbZcopySet,
 } from "./skbuff";

@@ -1,30 +1,25 @@
 // The system calls of descriptors: close(2), dup(2), fcntl(2), ioctl(2), pipe2(2), memfd_create(2), ftruncate(2), lseek(2).
-import {
-  AF_INET, FD_CLOEXEC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, IPPROTO_TCP, O_CLOEXEC,
-  O_RDWR,
-} from "../abi/socket";
+import { FD_CLOEXEC, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETPIPE_SZ, F_SETFD, F_SETFL, F_SETPIPE_SZ, O_APPEND, O_CLOEXEC, O_DIRECT, O_LARGEFILE, O_NONBLOCK, O_RDWR, O_TMPFILE } from "../abi/fcntl";
+import { AF_INET, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, IPPROTO_TCP } from "../abi/socket";
 import { EBADF, EFAULT, EINVAL, EMFILE, ENOTTY, ENXIO, ESPIPE } from "../abi/errno";
 import { nowNs } from "../lib/state";
 import { copyFromUser, copyToUser } from "../mm/vma";
 import { current, fdCloexec, fdEnd, fdSetCloexec, fdSlot } from "../kernel/task";
 import {
-  FILE_EVENTFD, FILE_MEM, FILE_NULL, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_APPEND, O_NONBLOCK, fdClose, fdFile, fdInstall, fdReplace, fget, filePos, fileSetPos, fput,
+  FILE_EVENTFD, FILE_MEM, FILE_NULL, FILE_PIPE, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, fdClose, fdFile, fdInstall,
+  fdReplace, fget, filePos, fileSetPos, fput,
 } from "../fs/file";
 import { eventFdCreate } from "../fs/eventfd";
 import { memFileCreate, memFileOf, memFileTruncate } from "../fs/memfile";
-import { O_DIRECT, pipeBytes, pipeCreate, pipeOf, pipeResize, pipeSize } from "../fs/pipe";
+import { pipeBytes, pipeCreate, pipeOf, pipeResize, pipeSize } from "../fs/pipe";
 import { SCRATCH_WORDS } from "../net/scratch";
 import { sockIoctl } from "../net/sock_ioctl";
 import { SOCK_F_LINGER, Sock, sockHold, sockPut } from "../net/sock";
 import { TCP_CLOSING, TCP_FIN_WAIT1, TCP_LAST_ACK } from "../net/tcp_states";
 import { deadlineAfter, sleepMore, sysReturn } from "./call";
 
-const F_SETPIPE_SZ: u32 = 1031;
-const F_GETPIPE_SZ: u32 = 1032;
 /** What F_SETFL can change and anything here looks at. */
 const SETFL_MASK: u32 = O_NONBLOCK | O_APPEND | O_DIRECT;
-const O_LARGEFILE: u32 = 0x8000;
-const O_TMPFILE: u32 = 0x410000;
 const SEC: u64 = 1000000000;
 
 export function sys_close(fd: i32): i32 {

@@ -1,21 +1,16 @@
 // futex(2): waiting and waking, by value and by bit set.
-import { EAGAIN, EFAULT, EINVAL, ENOSYS, ETIMEDOUT } from "../abi/errno";
+import {
+  FUTEX_CLOCK_REALTIME, FUTEX_CMD_LAST, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET,
+} from "../abi/futex";
+import { EAGAIN, EINVAL, ENOSYS, ETIMEDOUT } from "../abi/errno";
+import { NOT_MODELLED_FUTEX } from "../abi/not_modelled";
 import { WAIT_POLL } from "../abi/wait";
-import { nowNs } from "../lib/state";
+import { SCRATCH_TIMESPEC, nowNs } from "../lib/state";
 import { notModelled } from "../lib/not_modelled";
-import { copyFromUser } from "../mm/vma";
-import { FOREVER } from "../kernel/sched";
+import { importTimespecStrict } from "../mm/timespec";
+import { CLOCK_MONOTONIC_START, CLOCK_REALTIME_START, FOREVER, fromClock } from "../kernel/sched";
 import { FutexQ, futexFree, futexQueue, futexWake } from "../kernel/futex";
-import { SCRATCH_WORDS } from "../net/scratch";
 import { sleepMore, sysReturn, waitForever } from "./call";
-
-const FUTEX_WAIT: u32 = 0;
-const FUTEX_WAKE: u32 = 1;
-const FUTEX_WAIT_BITSET: u32 = 9;
-const FUTEX_WAKE_BITSET: u32 = 10;
-const FUTEX_CMD_LAST: u32 = 13;
-const FUTEX_PRIVATE_FLAG: u32 = 128;
-const FUTEX_CLOCK_REALTIME: u32 = 256;
 
 export function sys_futex(uaddr: u64, op: u32, val: u32, timeout: u64, uaddr2: u64, val3: u32): i32 {
   return sysReturn(futex(uaddr, op, val, timeout, val3));
@@ -31,15 +26,13 @@ function futex(uaddr: u64, op: u32, val: u32, timeout: u64, val3: u32): i32 {
       const bitset = cmd == FUTEX_WAIT ? u32.MAX_VALUE : val3;
       let deadline = FOREVER;
       if (timeout) {
-        if (copyFromUser(SCRATCH_WORDS, timeout, 16)) return -EFAULT;
-        const sec = load<i64>(SCRATCH_WORDS), ns = load<u64>(SCRATCH_WORDS, 8);
-        if (sec < 0 || ns >= 1000000000) return -EINVAL;
-        if (cmd == FUTEX_WAIT_BITSET) return notModelled(cmd); // an absolute time
-        deadline = nowNs() + min<u64>(sec as u64, 4000000000) * 1000000000 + ns; // cut, so that the sum cannot wrap
+        const err = importTimespecStrict(timeout), ns = load<u64>(SCRATCH_TIMESPEC);
+        if (err) return err;
+        deadline = cmd == FUTEX_WAIT ? nowNs() + ns : fromClock(ns, op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME_START : CLOCK_MONOTONIC_START);
       }
       return bitset ? wait(uaddr, flags, val, bitset, deadline) : -EINVAL;
     }
-    default: return cmd > FUTEX_CMD_LAST ? -ENOSYS : notModelled(cmd);
+    default: return cmd > FUTEX_CMD_LAST ? -ENOSYS : notModelled(NOT_MODELLED_FUTEX | cmd);
   }
 }
 

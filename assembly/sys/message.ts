@@ -1,13 +1,14 @@
 // sendto(2), recvfrom(2), sendmsg(2), recvmsg(2), sendmmsg(2), recvmmsg(2): importing the message, and giving addresses, lengths and flags back.
+import { IovIter, iterUbuf } from "../mm/iov_iter";
 import {
   MAX_RW_COUNT, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NO_SHARED_FRAGS, MSG_SENDPAGE_DECRYPTED, MSG_SENDPAGE_NOPOLICY, MSG_SPLICE_PAGES, UIO_MAXIOV,
 } from "../abi/socket";
 import { EAGAIN, EFAULT, EINVAL } from "../abi/errno";
-import { nowNs } from "../lib/state";
-import { copyFromUser, copyToUser } from "../mm/vma";
+import { SCRATCH_TIMESPEC, nowNs } from "../lib/state";
+import { exportTimespec, importTimespecStrict } from "../mm/timespec";
+import { copyToUser } from "../mm/vma";
 import { FOREVER } from "../kernel/sched";
 import { fget, fput } from "../fs/file";
-import { IovIter, iterUbuf } from "../net/iov_iter";
 import {
   UserMsg, copyMsghdr, exportMsghdr, exportSockaddr, importControl, importMsghdr, importMsghdrIov, importSockaddr, msgInit, setRecvControl,
 } from "../net/msg_import";
@@ -22,7 +23,6 @@ const MSG_INTERNAL_SENDMSG: u32 = MSG_SPLICE_PAGES | MSG_SENDPAGE_NOPOLICY | MSG
 /** A flag of 32-bit programs: refused. */
 const MSG_CMSG_COMPAT: u32 = 0x80000000;
 const MSG_WAITFORONE: u32 = 0x10000;
-const SEC: u64 = 1000000000;
 
 @inline function msg(): MsgHdr { return changetype<MsgHdr>(SYS_MSG); }
 @inline function iter(): IovIter { return changetype<IovIter>(SYS_ITER); }
@@ -109,10 +109,9 @@ function recvmmsg(fd: i32, uvec: u64, vlen: u32, flags: u32, uts: u64): i32 {
   if (flags & MSG_CMSG_COMPAT) return -EINVAL;
   let deadline = FOREVER;
   if (uts) {
-    if (copyFromUser(SCRATCH_WORDS, uts, 16)) return -EFAULT;
-    const sec = load<i64>(SCRATCH_WORDS), nsec = load<u64>(SCRATCH_WORDS, 8);
-    if (sec < 0 || nsec >= SEC) return -EINVAL;
-    deadline = nowNs() + (sec < 4000000000 ? (sec as u64) * SEC + nsec : 4000000000 * SEC);
+    const err = importTimespecStrict(uts);
+    if (err) return err;
+    deadline = nowNs() + load<u64>(SCRATCH_TIMESPEC);
   }
   const f = fdSocket(fd);
   if (!f) return fdSockError(fd);
@@ -131,12 +130,9 @@ function recvmmsg(fd: i32, uvec: u64, vlen: u32, flags: u32, uts: u64): i32 {
     if (deadline <= nowNs()) break;
   }
   if (endsRun(err)) done = 0;
-  if (uts && done) {
-    const left = deadline > nowNs() ? deadline - nowNs() : 0;
-    store<u64>(SCRATCH_WORDS, left / SEC);
-    store<u64>(SCRATCH_WORDS, left % SEC, 8);
-    if (copyToUser(uts, SCRATCH_WORDS, 16)) done = 0;
-    if (!done) err = -EFAULT;
+  if (uts && done && exportTimespec(uts, deadline > nowNs() ? deadline - nowNs() : 0)) {
+    done = 0;
+    err = -EFAULT;
   }
   if (done && err && err != -EAGAIN) sk.err = -err;
   fput(f);

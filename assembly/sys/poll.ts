@@ -2,16 +2,15 @@
 import { POLLERR, POLLFD_OFF_EVENTS, POLLFD_OFF_FD, POLLFD_OFF_REVENTS, POLLFD_SIZE, POLLHUP, POLLNVAL } from "../abi/socket";
 import { EFAULT, EINVAL, EWAITFOREVER } from "../abi/errno";
 import { WAIT_POLL } from "../abi/wait";
-import { nowNs } from "../lib/state";
-import { copyFromUser, copyToUser, userReadable, userWritable } from "../mm/vma";
+import { SCRATCH_TIMESPEC, nowNs } from "../lib/state";
+import { exportTimespec, importTimespecStrict } from "../mm/timespec";
+import { userReadable, userWritable } from "../mm/vma";
 import { FOREVER } from "../kernel/sched";
 import { FD_MAX } from "../kernel/task";
 import { fdFile, filePoll } from "../fs/file";
-import { SCRATCH_WORDS } from "../net/scratch";
 import { sleepMore, sysReturn, waitForever } from "./call";
 
 const MSEC: u64 = 1000000;
-const SEC: u64 = 1000000000;
 
 export function sys_poll(fds: usize, n: u32, timeoutMs: i32): i32 {
   return sysReturn(poll(fds, n, timeoutMs < 0 ? FOREVER : nowNs() + (timeoutMs as u64) * MSEC));
@@ -25,22 +24,16 @@ export function sys_ppoll(fds: usize, n: u32, uts: u64, sigmask: u64, sigsetsize
 function ppoll(fds: usize, n: u32, uts: u64, sigmask: u64, sigsetsize: u64): i32 {
   let deadline = FOREVER;
   if (uts) {
-    if (copyFromUser(SCRATCH_WORDS, uts, 16)) return -EFAULT;
-    const sec = load<i64>(SCRATCH_WORDS), nsec = load<u64>(SCRATCH_WORDS, 8);
-    if (sec < 0 || nsec >= SEC) return -EINVAL;
-    deadline = nowNs() + (sec < 4000000000 ? (sec as u64) * SEC + nsec : 4000000000 * SEC);
+    const err = importTimespecStrict(uts);
+    if (err) return err;
+    deadline = nowNs() + load<u64>(SCRATCH_TIMESPEC);
   }
   if (sigmask) {
     if (sigsetsize != 8) return -EINVAL;
     if (userReadable(sigmask, 8)) return -EFAULT;
   }
   const ret = poll(fds, n, deadline);
-  if (uts) {
-    const left = deadline > nowNs() ? deadline - nowNs() : 0;
-    store<u64>(SCRATCH_WORDS, left / SEC);
-    store<u64>(SCRATCH_WORDS, left % SEC, 8);
-    copyToUser(uts, SCRATCH_WORDS, 16); // what cannot be written is not
-  }
+  if (uts) exportTimespec(uts, deadline > nowNs() ? deadline - nowNs() : 0); // what cannot be written is not
   return ret;
 }
 

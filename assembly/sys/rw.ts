@@ -1,5 +1,6 @@
 // read(2), write(2) and their relatives: vectors, positions, flags. What would have to wait sleeps, unless the file says
 // otherwise; a blocking write goes on until everything is taken.
+import { O_NONBLOCK } from "../abi/fcntl";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_EOR, SOCK_SEQPACKET, UIO_MAXIOV } from "../abi/socket";
 import { EAGAIN, EBADF, EFAULT, EINVAL, ESPIPE } from "../abi/errno";
 import { WAIT_RECV, WAIT_SEND } from "../abi/wait";
@@ -8,7 +9,8 @@ import { accessOk } from "../mm/vma";
 import { IovIter, iterUbuf } from "../mm/iov_iter";
 import { FOREVER } from "../kernel/sched";
 import {
-  FILE_MEM, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, O_NONBLOCK, RW_APPEND, RW_NOWAIT, RW_WRITE, fdFile, fget, filePos, fileRw, fileSetPos, fput,
+  FILE_MEM, FILE_SOCKET, FMODE_POS, FMODE_READ, FMODE_WRITE, File, RW_APPEND, RW_NOWAIT, RW_WRITE, fdFile, fget, filePos, fileRw,
+  fileSetPos, fput,
 } from "../fs/file";
 import { memFileOf } from "../fs/memfile";
 import { rwFlags } from "../fs/rwf";

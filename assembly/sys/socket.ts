@@ -1,12 +1,13 @@
 // The system calls of sockets, except sending and receiving (sys/message.ts). man: socket(2), socketpair(2), bind(2),
 // listen(2), connect(2), accept(2), getsockname(2), setsockopt(2), shutdown(2).
+import { O_NONBLOCK } from "../abi/fcntl";
 import { AF_INET, AF_UNIX, SOCK_CLOEXEC, SOCK_TYPE_MASK } from "../abi/socket";
 import { EAGAIN, EALREADY, EBADF, EFAULT, EINPROGRESS, EINVAL, ENFILE, ENOTSOCK, EWAITFOREVER } from "../abi/errno";
 import { WAIT_ACCEPT, WAIT_CONNECT } from "../abi/wait";
 import { nil, nowNs } from "../lib/state";
 import { userWritable } from "../mm/vma";
 import { current } from "../kernel/task";
-import { FILE_SOCKET, File, O_NONBLOCK, fdClose, fdFile, fdFree, fdInstall, fget, fput } from "../fs/file";
+import { FILE_SOCKET, File, fdClose, fdFile, fdFree, fdInstall, fget, fput } from "../fs/file";
 import { inetConnectDone, inetConnectPending } from "../net/inet";
 import { acceptFile } from "../net/accept";
 import { exportSockaddr, importSockaddr } from "../net/msg_import";

@@ -1,6 +1,7 @@
 // Sending and receiving with waiting: what send(2), recv(2), read(2), write(2) and their relatives share once the message
 // has been imported. Streams accumulate: a blocking send goes on until all is taken, a receive with MSG_WAITALL until all
 // is there. Progress that has been made is never lost over a later error or timeout.
+import { O_NONBLOCK } from "../abi/fcntl";
 import {
   AF_UNIX, IPPROTO_TCP, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_WAITALL, MSG_ZEROCOPY, SOCK_DGRAM, SOCK_STREAM,
 } from "../abi/socket";
@@ -8,7 +9,7 @@ import { EAGAIN, ENOBUFS, EWAITFOREVER } from "../abi/errno";
 import { WAIT_RECV, WAIT_SEND } from "../abi/wait";
 import { NETIF_F_SG } from "../abi/dev";
 import { nil, nowNs } from "../lib/state";
-import { File, O_NONBLOCK, fget, fput } from "../fs/file";
+import { File, fget, fput } from "../fs/file";
 import { msgZerocopyMarkCopied, msgZerocopyPut, msgZerocopyPutAbort, msgZerocopyRealloc } from "../net/msg_zerocopy";
 import { skbZcopy } from "../net/skbuff";
 import { MsgHdr, SHUTDOWN_RCV, SOCK_F_ZEROCOPY, Sock, writeQueue } from "../net/sock";

@@ -1,13 +1,15 @@
 // The names that a program may use for numbers: flags and constants, operations of the ring, system calls. The C harness
 // is compiled with the same lists (host/kernel/names_header.ts), so a name is added here, or in assembly/abi/, and nowhere
 // else.
+import * as fcntl from "../../assembly/abi/fcntl.ts";
+import * as futex from "../../assembly/abi/futex.ts";
 import * as socket from "../../assembly/abi/socket.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 
 type Names = Record<string, number>;
 
 /** Where the constants come from. Offsets and sizes of structs are no words of the language. */
-const HEADERS: readonly Record<string, unknown>[] = [uapi, socket];
+const HEADERS: readonly Record<string, unknown>[] = [uapi, socket, fcntl, futex];
 const NOT_A_WORD = /^(?!IORING_OFF_).*_OFF_|_SIZE$|_LAST$|_SHIFT$|_MASK$/;
 
 /** What is left out of a long name to make the short one: `IORING_SETUP_SQPOLL` is also `SQPOLL`. */

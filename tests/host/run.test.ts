@@ -43,6 +43,11 @@ test("an operation that is not modelled ends the run and is named", async () => 
   });
 });
 
+test("a futex operation that is not modelled is named", async () => {
+  const { outcome } = await run(["buf b 64", "sys futex &b FUTEX_WAKE_OP|FUTEX_PRIVATE_FLAG 1 1 &b+4 0"]);
+  assert.match(outcome.kind === "not-modelled" ? outcome.report : outcome.kind, /FUTEX_WAKE_OP \(in futex\)/);
+});
+
 test("the second message of a call that nothing can end is reported, and no later call fails with it", async () => {
   const program = [
     ...["pair A B udp lo", "buf data 16", "buf io 16", "buf m 128"],
@@ -56,7 +61,10 @@ test("the second message of a call that nothing can end is reported, and no late
 test("a splice that moved something and could never move the rest is reported", async () => {
   const program = ["pipe R W", "buf b 65536", "sys write @W &b 60000", "pair A B unix lo sndbuf=4608"];
   const { outcome } = await run([...program, "sys splice @R 0 @A 0 60000 0"]);
-  assert.match(outcome.kind === "waits" ? `${outcome.line}: ${outcome.report}` : outcome.kind, /^5: splice .*would wait for ever for room/);
+  assert.match(
+    outcome.kind === "waits" ? `${outcome.line}: ${outcome.report}` : outcome.kind,
+    /^5: splice .*would wait for ever for room/,
+  );
 });
 
 test("a ring of root stays uncharged when its owner is root no longer", async () => {

@@ -1,3 +1,4 @@
+import { IovIter, iterUbuf } from "../../../assembly/mm/iov_iter";
 import { CTX_SIZE, PAGE_SIZE } from "../../../assembly/abi/layout";
 import { CNT_NOTIFS_LIVE, CNT_REQS_LIVE } from "../../../assembly/abi/counters";
 import { EEXIST } from "../../../assembly/abi/errno";
@@ -9,7 +10,6 @@ import {
 import { POOL_CTX, poolAlloc } from "../../../assembly/lib/pool";
 import { vmMap } from "../../../assembly/mm/vma";
 import { current, taskCreate } from "../../../assembly/kernel/task";
-import { IovIter, iterUbuf } from "../../../assembly/net/iov_iter";
 import { SKB_HEADROOM, SkBuff, allocSkb, kfreeSkb, skbCopyUbufs, skbZcopySet } from "../../../assembly/net/skbuff";
 import { Sock, skAlloc } from "../../../assembly/net/sock";
 import { UbufInfo } from "../../../assembly/net/ubuf_info";

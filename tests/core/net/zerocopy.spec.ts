@@ -1,3 +1,4 @@
+import { ITER_BVEC, ITER_IOVEC, IovIter, KVEC_SIZE, iterAddr, iterUbuf, iterVec } from "../../../assembly/mm/iov_iter";
 import { PAGE_SIZE } from "../../../assembly/abi/layout";
 import { CNT_PAGES_PINNED } from "../../../assembly/abi/counters";
 import { EEXIST, EFAULT, EMSGSIZE } from "../../../assembly/abi/errno";
@@ -5,7 +6,6 @@ import { AF_INET, SOCK_STREAM } from "../../../assembly/abi/socket";
 import { REF_ACKED } from "../../../assembly/abi/trace";
 import { pageRefs } from "../../../assembly/mm/page";
 import { vmUnmap } from "../../../assembly/mm/vma";
-import { ITER_BVEC, ITER_IOVEC, IovIter, KVEC_SIZE, iterAddr, iterUbuf, iterVec } from "../../../assembly/net/iov_iter";
 import { MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSize, kfreeSkb, skbAssertFrags } from "../../../assembly/net/skbuff";
 import { Sock, skAlloc } from "../../../assembly/net/sock";
 import { SKBFL_MANAGED_FRAG_REFS, SKBFL_PURE_ZEROCOPY, UbufInfo } from "../../../assembly/net/ubuf_info";

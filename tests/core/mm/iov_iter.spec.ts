@@ -1,9 +1,9 @@
-import { PAGE_SIZE } from "../../../assembly/abi/layout";
-import { PROT_READ, vmProtect, vmUnmap } from "../../../assembly/mm/vma";
 import {
   ITER_BVEC, ITER_IOVEC, IovIter, KVEC_SIZE, copyFromIter, copyToIter, iterAddr, iterAdvance, iterPagePart, iterRevert, iterSegLen,
   iterUbuf, iterVec,
-} from "../../../assembly/net/iov_iter";
+} from "../../../assembly/mm/iov_iter";
+import { PAGE_SIZE } from "../../../assembly/abi/layout";
+import { PROT_READ, vmProtect, vmUnmap } from "../../../assembly/mm/vma";
 import { pattern, reset, userPages } from "../support";
 
 const IT: usize = 0x14000;
