@@ -6,6 +6,7 @@ import { S_NOT_MODELLED, S_TRACE_CTX, nowNs } from "./lib/state";
 import { timersPending } from "./lib/timer";
 import { traceEnable } from "./lib/trace";
 import { bootMachine, clearMachine } from "./boot";
+import { keptObjects } from "./kept";
 import { SLEEP_EVENT, sleepStep } from "./kernel/sched";
 import { devByIndex } from "./net/dev";
 import { devAddrAdd, devCreate, devDefaultRoute, devGet, devSet, netNsCreate } from "./drivers/rtnetlink";
@@ -81,6 +82,7 @@ export function counters(): u32 {
   countReqs();
   return COUNTERS_BASE;
 }
+export function kept_objects(kind: u32): u32 { return keptObjects(kind); }
 export function trace_ring(): u32 { return TRACE_HDR_BASE; }
 export function trace_enable(mask: u32): void { traceEnable(mask); }
 export function not_modelled(): u32 { return load<u32>(S_NOT_MODELLED); }

@@ -18,3 +18,8 @@ export const CNT_CQES: u32 = 60;
 export const CNT_ENTERS: u32 = 64;
 export const CNT_TX_PACKETS: u32 = 68;
 export const CNT_SIZE: u32 = 128;
+
+// kept_objects(): kinds
+export const KEPT_TIMERS: u32 = 0;
+export const KEPT_SMALL: u32 = 1;
+export const KEPT_CHUNKS: u32 = 2;

@@ -91,6 +91,13 @@ const ICMP_INTERVAL: u64 = 1000000000;
 const ICMP_BURST: u64 = 6;
 const ICMP_PEERS_MAX: u32 = 1024;
 
+/** Hosts whose errors are being counted. */
+export function icmpPeers(): u32 {
+  let count: u32 = 0;
+  for (let p = changetype<IcmpPeer>(load<u32>(S_ICMP_PEERS) as usize); p; p = p.next) count++;
+  return count;
+}
+
 /** icmpv4_xrlim_allow(): errors to one host are limited, unless they never leave this one. */
 function allowed(ns: u32, addr: u32): bool {
   const route = fibLookup(ns, addr, 0);

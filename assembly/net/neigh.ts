@@ -75,6 +75,12 @@ function neighLookup(dev: NetDevice, addr: u32): Neigh {
   return n;
 }
 
+export function neighCount(dev: NetDevice): u32 {
+  let count: u32 = 0;
+  for (let n = changetype<Neigh>(dev.neighs); n; n = n.next) count++;
+  return count;
+}
+
 /** neigh_resolve_output() */
 function neighResolve(skb: SkBuff, dev: NetDevice, addr: u32): void {
   const multicast = addr >> 28 == 14 || addr == u32.MAX_VALUE;

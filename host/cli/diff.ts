@@ -64,6 +64,9 @@ async function diffFile(file: string, options: Options): Promise<void> {
   const ours = runProgram(machine, program);
   const theirs = runOnKernel(text);
   if (theirs.refused !== undefined) {
+    // Neither side takes it: the program is wrong, and our side can say where.
+    if (ours.outcome.kind === "failed")
+      throw new UsageError(`${program.name}:${ours.outcome.line}: ${ours.outcome.report}`);
     console.error(`ringzero: this program cannot run on Linux: ${theirs.refused}`);
     process.exitCode = EXIT_UNAVAILABLE;
     return;

@@ -54,15 +54,16 @@ function runsOption(text: string): number {
 
 async function record(files: string[], options: Options): Promise<void> {
   if (options.into !== undefined) checkScenarioFile(options.into);
+  const sections = files.flatMap((file) => parseSections(readText(file), file));
+  const chosen = sections.filter(({ name }) => options.only === undefined || name.includes(options.only));
+  if (chosen.length === 0) throw new UsageError(`no program's name contains ${options.only ?? ""}`);
+  for (const { name, lines } of chosen) parseProgram(lines.join("\n"), name);
   const probe = probeKernel();
   if (!probe.ok) {
     console.error(`ringzero: no kernel to record: ${probe.missing}`);
     process.exitCode = EXIT_UNAVAILABLE;
     return;
   }
-  const sections = files.flatMap((file) => parseSections(readText(file), file));
-  const chosen = sections.filter(({ name }) => options.only === undefined || name.includes(options.only));
-  if (chosen.length === 0) throw new UsageError(`no program's name contains ${options.only ?? ""}`);
   const category = options.category ?? basename(options.into ?? files[0]).split(/[.-]/)[0];
   const server = new KernelServer();
   const kept: NewScenario[] = [];

@@ -133,6 +133,8 @@ export interface CoreExports {
   // Inspection -------------------------------------------------------------------------------------------------------
   /** Address of the counter block (assembly/abi/counters.ts): live objects, pins, bytes copied. */
   counters(): number;
+  /** What exists for good since its first need: KEPT_* of assembly/abi/counters.ts. */
+  kept_objects(kind: number): number;
   /** Trace ring: address of its header (assembly/abi/trace.ts). */
   trace_ring(): number;
   trace_enable(mask: number): void;

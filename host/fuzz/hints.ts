@@ -1,6 +1,6 @@
 // Tells the harness what the emulator saw, as `#=N` at the end of the lines that wait for silence: when as much has come
 // it need not wait long for more, and when less has come it is patient. The answer is the kernel's either way; only the
-// time it gets depends on the hint.
+// time it gets depends on the hint. The last settle of a program has none: what comes too much would come there.
 import type { ProgramEvent } from "../program/events.ts";
 
 /** How much a step brought, by the event that closes it. */
@@ -19,10 +19,11 @@ export function addHints(program: string, events: readonly ProgramEvent[]): stri
     const amount = AMOUNTS[event.ev]?.(event);
     if (amount !== undefined) amounts.set(event.step, (amounts.get(event.step) ?? 0) + amount);
   }
+  const last = Math.max(...events.filter(({ ev }) => ev === "settled").map(({ step }) => step));
   return program
     .split("\n")
     .map((line, index) => {
-      const amount = amounts.get(index + 1);
+      const amount = index + 1 === last ? undefined : amounts.get(index + 1);
       return amount === undefined ? line : `${line} #=${amount}`;
     })
     .join("\n");

@@ -51,7 +51,8 @@ export class Names {
       const name = word.slice(1);
       return this.fds.has(name) ? { fd: name } : words.expected("@ and a descriptor made above", word);
     }
-    if (!word.startsWith("&")) return words.flags64(what, word);
+    if (!word.startsWith("&"))
+      return parseFlags(word) ?? words.expected(`${what} (a number, names joined by |, @NAME or &BUF)`, word);
     const [name, offset, more] = word.slice(1).split("+");
     if (more !== undefined || !this.memory.has(name)) words.expected("& and a buffer or message made above", word);
     return { at: name, offset: offset === undefined ? 0 : words.size("an offset", offset) };

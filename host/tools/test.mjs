@@ -125,6 +125,8 @@ async function main(words) {
     const name = relative(root, file);
     return !name.startsWith(join("tests", "core")) && chosen(name);
   });
+  if (sources.length === 0 && !chosen("tests/core"))
+    throw new Error(`no test file's name contains ${words.join(" or ")}`);
   // The core's suite spends its time compiling, so it runs beside the others.
   const config = "tests/core/as-pect.config.js";
   const core = existsSync(join(root, config)) && chosen("tests/core") ? runCoreTests(config) : undefined;

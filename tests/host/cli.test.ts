@@ -22,6 +22,8 @@ function ringzero(...args: string[]) {
 }
 
 const program = file("wrong.zc", "say a\nsqe nop ud=one\n");
+const unknown = file("unknown.txt", "### one\nsay a\nput b 0 u8 1\n");
+const word = file("word.zc", "setup 4\nreg 0 buf 1\n");
 const recordings = file("one.json", '{"scenarios":[{"name":"a","program":["say x"],"observed":[]}]}');
 
 const MISTAKES: [title: string, args: string[], expected: RegExp][] = [
@@ -32,6 +34,8 @@ const MISTAKES: [title: string, args: string[], expected: RegExp][] = [
   ["a folder", ["run", folder], /is a folder/],
   ["a malformed program", ["run", program], /wrong\.zc:2: expected a value for ud .*, got 'one'/],
   ["a malformed program, for diff", ["diff", program], /wrong\.zc:2: expected/],
+  ["a malformed program, for record", ["record", unknown], /one:2: expected a buffer or message made above, got 'b'/],
+  ["a word that is no argument", ["run", word], /expected an argument \(a number, names joined by |, @NAME or &BUF\)/],
   ["a seed that is no number", ["run", "--seed", "x", program], /A seed is a number/],
   ["a recording that is not JSON", ["conform", program], /wrong\.zc: not JSON/],
   ["a recording that is not there", ["conform", "missing.json"], /missing\.json: no such file/],

@@ -47,15 +47,16 @@ test("every rule is used", () => {
   );
 });
 
-test("hints are the amounts that the emulator saw", () => {
+test("hints are the amounts that the emulator saw; the last settle looks without", () => {
   const events: ProgramEvent[] = [
     { step: 2, op: "settle", ev: "cqe", ud: 1, res: 0, flags: 0 },
     { step: 2, op: "settle", ev: "settled", n: 1 },
     { step: 3, op: "recv", ev: "recv", ret: -1, errno: "EAGAIN" },
+    { step: 5, op: "settle", ev: "settled", n: 0 },
   ];
   assert.equal(
-    addHints("setup 8\nsettle 30\nrecv B 5\nring\n", events),
-    "setup 8\nsettle 30 #=1\nrecv B 5 #=0\nring\n",
+    addHints("setup 8\nsettle 30\nrecv B 5\nring\nsettle 30\n", events),
+    "setup 8\nsettle 30 #=1\nrecv B 5 #=0\nring\nsettle 30\n",
   );
 });
 

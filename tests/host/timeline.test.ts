@@ -137,6 +137,19 @@ test("a segment and the device that transmits it are one row, a frame and its se
   ]);
 });
 
+test("a closed ring says what is still to come, and when it is gone", () => {
+  const timeline = new Timeline(["closering"]);
+  timeline.records([
+    record(abi.TR_IO_URING_RING_EXIT, { b: 2 }),
+    record(abi.TR_IO_URING_RING_EXIT, { b: 1 }),
+    record(abi.TR_IO_URING_RING_EXIT, { c: 1 }),
+  ]);
+  assert.deepEqual(
+    timeline.entries.map((entry) => ("ring" in entry ? entry.ring : "")),
+    ["ring closed, 2 requests outstanding", "ring closed, 1 request outstanding", "ring gone"],
+  );
+});
+
 test("the hash covers every field of a record", () => {
   const base = hashTrace([alloc]);
   assert.match(base, /^[0-9a-f]{16}$/);

@@ -99,4 +99,5 @@ serverTest("fifty random programs", async (_server, ask) => {
   const ran = counts.same + counts.again + counts.seed + counts.waits + counts.different;
   assert.ok(ran >= 30, JSON.stringify(counts));
   assert.ok(counts.different <= DIFFERENT_MAX, JSON.stringify(counts));
+  assert.ok(counts.same > counts.different, JSON.stringify(counts));
 });
