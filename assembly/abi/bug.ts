@@ -22,4 +22,5 @@ export const BUG_TCP_SEQ: u32 = 20; // send queue sequence numbers have a hole
 export const BUG_SOFTIRQ_LOOP: u32 = 21; // softirq did not come to rest
 export const BUG_LEAK: u32 = 22; // I5: objects left at the end
 export const BUG_WAKE: u32 = 23; // I12: a waiter would sleep for ever beside what it waits for
+export const BUG_RSRC_NODE: u32 = 25; // I5: a ring ended while one of its resource nodes had holders
 export const BUG_REPORT: u32 = 24; // I10: the usage report does not say what happened to the bytes

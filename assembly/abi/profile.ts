@@ -50,7 +50,8 @@ export const L_COUNT: u32 = 8;
 // Behaviours: at most 64.
 export const B_NOTIF_SLOTS: u32 = 0; // notifications live in registered slots
 export const B_LINK_SKB: u32 = 1; // notifications are chained on one skb; before, another notification starts another skb
-export const B_COUNT: u32 = 2;
+export const B_RSRC_QUIESCE: u32 = 2; // registered resources are released in order, and unregistering waits for all users
+export const B_COUNT: u32 = 3;
 
 // Switches: proposals that were never released, and choices that Linux left open. Off (0) unless asked for.
 export const SW_TW_ORDER: u32 = 0; // order of task work: 0 as the profile has it, 1 fifo, 2 lifo

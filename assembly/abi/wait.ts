@@ -18,3 +18,4 @@ export const WAIT_SEND: u32 = 3;
 export const WAIT_ACCEPT: u32 = 4;
 export const WAIT_CONNECT: u32 = 5;
 export const WAIT_POLL: u32 = 6;
+export const WAIT_RSRC: u32 = 7; // io_uring_register: registered buffers or files in use; WAIT_HAVE: how many users

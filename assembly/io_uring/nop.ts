@@ -7,7 +7,7 @@ import {
   IORING_CQE_F_32, IORING_NOP_CQE32, IORING_NOP_FILE, IORING_NOP_FIXED_BUFFER, IORING_NOP_FIXED_FILE, IORING_NOP_INJECT_RESULT, IORING_NOP_TW,
   IORING_SETUP_CQE32, IORING_SETUP_CQE_MIXED, SQE_OFF_ADDR, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF,
 } from "../abi/uapi";
-import { nodeGet } from "./rsrc_node";
+import { resourceHold } from "./rsrc_quiesce";
 import { bufNode } from "./rsrc_buffers";
 import { taskComplete } from "./req";
 import { assignFile } from "./submit";
@@ -51,8 +51,7 @@ function nopResources(req: Req, flags: u32): i32 {
   if (!(flags & IORING_NOP_FIXED_BUFFER) || req.buf_node) return 0;
   const node = bufNode(req.ctx, req.buf_index);
   if (!node) return -EFAULT;
-  nodeGet(node);
-  req.buf_node = changetype<usize>(node);
+  req.buf_node = resourceHold(req.ctx, node);
   return 0;
 }
 

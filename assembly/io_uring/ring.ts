@@ -27,8 +27,9 @@ import { dropPersonalities } from "./personality";
 import { regionFree } from "./region";
 import { deferFailed, freeReqCache, submitFlushCompletions } from "./req";
 import { allocRingMemory, freeRingMemory } from "./ring_mem";
-import { unregisterBuffers } from "./rsrc_buffers";
-import { unregisterFiles } from "./rsrc_files";
+import { dropBuffers } from "./rsrc_buffers";
+import { dropFiles } from "./rsrc_files";
+import { rsrcDestroy, rsrcInit } from "./rsrc_quiesce";
 import { sqpollLeave } from "./sqpoll";
 import { napiExit } from "./tuning";
 import { runAllLocalWork, taskWorkAdd } from "./tw";
@@ -56,7 +57,11 @@ export function ringNew(p: usize, flags: u32, sq: u32, cq: u32): i32 {
   ctx.sqe_shift = has(flags, IORING_SETUP_SQE128) ? 7 : 6;
   ctx.cqe_shift = has(flags, IORING_SETUP_CQE32) ? 5 : 4;
   ctx.poll_activated = has(flags, IORING_SETUP_DEFER_TASKRUN) ? 0 : 1;
-  const err = allocRingMemory(ctx, load<u64>(p, PARAMS_OFF_CQ_OFF + CQOFF_OFF_USER_ADDR), load<u64>(p, PARAMS_OFF_SQ_OFF + SQOFF_OFF_USER_ADDR));
+  let err = allocRingMemory(ctx, load<u64>(p, PARAMS_OFF_CQ_OFF + CQOFF_OFF_USER_ADDR), load<u64>(p, PARAMS_OFF_SQ_OFF + SQOFF_OFF_USER_ADDR));
+  if (!err && !rsrcInit(ctx)) {
+    freeRingMemory(ctx);
+    err = -ENOMEM;
+  }
   if (err) {
     poolFree(POOL_CTX, changetype<usize>(ctx));
     return err;
@@ -151,8 +156,9 @@ function ringFree(ctx: RingCtx): void {
   trace(TRACE_RING, TR_IO_URING_RING_EXIT, changetype<usize>(ctx), ctx.id as u64, 0, 1);
   overflowDiscard(ctx);
   freeReqCache(ctx);
-  unregisterBuffers(ctx);
-  unregisterFiles(ctx);
+  dropBuffers(ctx);
+  dropFiles(ctx);
+  rsrcDestroy(ctx);
   destroyBufGroups(ctx);
   vecDestroy(ctx);
   if (ctx.evfd) unregisterEventfd(ctx);

@@ -5,7 +5,8 @@ import { EBUSY, EFAULT, EINVAL, ENOMEM, ENXIO, EOVERFLOW } from "../abi/errno";
 import { SCRATCH_RSRC, nil } from "../lib/state";
 import { copyFromUser, userWritable } from "../mm/vma";
 import { accountMem } from "../kernel/task";
-import { RsrcNode, bufNodeNew, bufPages, mapBuf, nodeGet, unmapBuf } from "./rsrc_node";
+import { RsrcNode, bufNodeNew, bufPages, mapBuf, unmapBuf } from "./rsrc_node";
+import { resourceHold, rsrcQuiesce } from "./rsrc_quiesce";
 import { IORING_MAX_REG_BUFFERS, tableAlloc, tableClearTags, tableFree, tableGet, tableRange, tableReset, tableSet } from "./rsrc_table";
 import { Req, RingCtx } from "./types";
 
@@ -19,12 +20,11 @@ const TAG: usize = 16;
   return index < ctx.buf_nr ? tableGet(ctx.buf_table, index) : nil<RsrcNode>();
 }
 
-/** The same for a request's buf_index; `holder` (the request, or its notification) keeps the node until it is freed. */
+/** The same for a request's buf_index; `holder` (the request, or its notification) keeps the buffer until it is freed. */
 export function holdBufNode(holder: Req, ctx: RingCtx, index: u32): RsrcNode {
   const node = bufNode(ctx, index);
   if (!node) return node;
-  nodeGet(node);
-  holder.buf_node = changetype<usize>(node);
+  if (!holder.buf_node) holder.buf_node = resourceHold(ctx, node); // a notification of the slot era holds the ring's node already
   return node;
 }
 
@@ -51,7 +51,7 @@ export function registerBuffers(ctx: RingCtx, iovs: u64, nr: u32, tags: u64): i3
       continue;
     }
     tableClearTags(table, nr);
-    unregisterBuffers(ctx);
+    dropBuffers(ctx);
     return node;
   }
   return 0;
@@ -88,8 +88,21 @@ function pinBuffer(ctx: RingCtx, base: u64, len: u64): i32 {
   return -ENOMEM;
 }
 
-/** Empties the table at once; buffers in use live on in the notifications that hold them. ENXIO without a table. */
+/**
+ * Empties the table at once; buffers in use live on in the notifications that hold them. Before 6.13 it waits for those first,
+ * and for all other users of the ring's resources. ENXIO without a table.
+ */
 export function unregisterBuffers(ctx: RingCtx): i32 {
+  if (!ctx.buf_table) return -ENXIO;
+  const nr = ctx.buf_nr;
+  ctx.buf_nr = 0; // no new users while it waits
+  const err = rsrcQuiesce(ctx);
+  ctx.buf_nr = nr;
+  return err ? err : dropBuffers(ctx);
+}
+
+/** Without waiting: a registration that failed, the end of the ring. */
+export function dropBuffers(ctx: RingCtx): i32 {
   if (!ctx.buf_table) return -ENXIO;
   const table = ctx.buf_table, nr = ctx.buf_nr;
   ctx.buf_table = 0;

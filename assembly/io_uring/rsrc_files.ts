@@ -10,6 +10,7 @@ import { nofileLimit } from "../kernel/task";
 import { FILE_RING, fdFile, fget, fputLater } from "../fs/file";
 import { fixedFdInstall, fixedFileClose, setFileAllocRange, setFileNode } from "./filetable";
 import { fileNodeNew } from "./rsrc_node";
+import { rsrcQuiesce } from "./rsrc_quiesce";
 import { IORING_MAX_FIXED_FILES, tableAlloc, tableClearTags, tableFree, tableRange, tableReset } from "./rsrc_table";
 import { RingCtx } from "./types";
 
@@ -30,7 +31,7 @@ export function registerFiles(ctx: RingCtx, fds: u64, nr: u32, tags: u64): i32 {
     const err = registerOne(ctx, i, fds, tags);
     if (!err) continue;
     tableClearTags(table, nr);
-    unregisterFiles(ctx);
+    dropFiles(ctx);
     return err;
   }
   setFileAllocRange(ctx, 0, nr);
@@ -67,8 +68,18 @@ function setFile(ctx: RingCtx, i: u32, fd: i32, tag: u64): i32 {
   return 0;
 }
 
-/** Empties the table; files in use live on in the requests that hold them. ENXIO without a table. */
+/** Empties the table; files in use live on in the requests that hold them (before 6.13 it waits for them). ENXIO without a table. */
 export function unregisterFiles(ctx: RingCtx): i32 {
+  if (!ctx.file_table) return -ENXIO;
+  const nr = ctx.file_nr;
+  ctx.file_nr = 0; // no new users while it waits
+  const err = rsrcQuiesce(ctx);
+  ctx.file_nr = nr;
+  return err ? err : dropFiles(ctx);
+}
+
+/** Without waiting: a registration that failed, the end of the ring. */
+export function dropFiles(ctx: RingCtx): i32 {
   if (!ctx.file_table) return -ENXIO;
   const table = ctx.file_table, nr = ctx.file_nr;
   ctx.file_table = 0;

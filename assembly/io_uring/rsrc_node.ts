@@ -1,6 +1,7 @@
 // A registered resource: a file, or a range of pinned memory. The table's slot holds one reference, each request or
 // notification that uses it another; so a slot can be emptied while data is in flight, and the file stays open and the pages
-// pinned until the last user is gone (spec: send-zc.md 5, bug A07). Then its tag, if it has one, is posted as a CQE.
+// pinned until the last user is gone (spec: send-zc.md 5, bug A07). Then its tag, if it has one, is posted as a CQE. Before
+// 6.13 the users hold a node of the ring instead, which is no resource (rsrc_quiesce.ts).
 //
 // Pinned memory has references of its own: rings that cloned a table share it.
 import { NODE_SIZE, PAGE_SHIFT, PAGE_SIZE } from "../abi/layout";
@@ -12,6 +13,7 @@ import { getPage, putPage } from "../mm/page";
 import { unaccountMem } from "../kernel/task";
 import { File, fputLater } from "../fs/file";
 import { cqCommit, postCqe } from "./cq";
+import { rsrcRetire } from "./rsrc_quiesce";
 import { RingCtx } from "./types";
 
 /** A pinned range (io_mapped_ubuf). */
@@ -34,10 +36,16 @@ if (offsetof<MappedBuf>() > NODE_SIZE) ERROR("MappedBuf does not fit its pool");
   buf: MappedBuf;
   tag: u64; // 0 = none
   ctx: RingCtx;
+  // before 6.13 (rsrc_quiesce.ts)
+  round: u32; // a node of the ring: the how many-th, from 1; 0 = a resource
+  next: RsrcNode; // the node that retires after this one; the resource that is released after this one
+  items: RsrcNode; // resources that go when this node retires
+  last_item: RsrcNode;
 }
 if (offsetof<RsrcNode>() > NODE_SIZE) ERROR("RsrcNode does not fit its pool");
 
-function nodeNew(ctx: RingCtx): RsrcNode {
+/** A node with one reference that stands for nothing yet; nil when out of memory. */
+export function nodeNew(ctx: RingCtx): RsrcNode {
   const node = changetype<RsrcNode>(poolAlloc(POOL_NODE));
   if (!node) return node;
   node.refs = 1;
@@ -47,6 +55,8 @@ function nodeNew(ctx: RingCtx): RsrcNode {
   node.buf = nil<MappedBuf>();
   node.tag = 0;
   node.ctx = ctx;
+  node.round = 0;
+  node.items = nil<RsrcNode>();
   return node;
 }
 
@@ -98,12 +108,16 @@ export function unmapBuf(buf: MappedBuf): void {
 export function nodePut(p: usize): void {
   const node = changetype<RsrcNode>(p);
   bugOn(node.refs == 0, BUG_REF_UNDERFLOW, p);
-  if (--node.refs == 0) nodeFree(node);
+  if (--node.refs == 0) nodeRelease(node);
 }
 
-/** The tag is posted at once, also in the middle of a submission whose own CQEs are still to come. */
-function nodeFree(node: RsrcNode): void {
+/** Nobody uses the resource any more. The tag is posted at once, also in the middle of a submission whose own CQEs are still to come. */
+export function nodeRelease(node: RsrcNode): void {
   const ctx = node.ctx;
+  if (node.round) {
+    rsrcRetire(ctx);
+    return;
+  }
   if (node.tag && !ctx.dying) {
     postCqe(ctx, changetype<usize>(node), node.tag, 0, 0);
     cqCommit(ctx);

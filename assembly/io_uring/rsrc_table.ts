@@ -5,6 +5,7 @@ import { ASYNC_SIZE, CHUNK_SIZE } from "../abi/layout";
 import { POOL_ASYNC, poolAlloc, poolFree } from "../lib/pool";
 import { chunkAlloc, putPage } from "../mm/page";
 import { RsrcNode, nodePut } from "./rsrc_node";
+import { resourceRemove } from "./rsrc_quiesce";
 
 export const IORING_MAX_REG_BUFFERS: u32 = 16384;
 export const IORING_MAX_FIXED_FILES: u32 = 1048576;
@@ -58,13 +59,16 @@ export function tableReset(table: usize, i: u32): bool {
   const node = tableGet(table, i);
   if (!node) return false;
   tableSet(table, i, changetype<RsrcNode>(0));
-  nodePut(changetype<usize>(node));
+  resourceRemove(node);
   return true;
 }
 
-/** Empties the table, its last slot first, and frees it. */
+/** Empties a table that nobody uses, or whose users hold what they use, its last slot first, and frees it. */
 export function tableFree(table: usize, nr: u32): void {
-  for (let i = nr; i > 0; i--) tableReset(table, i - 1);
+  for (let i = nr; i > 0; i--) {
+    const node = changetype<usize>(tableGet(table, i - 1));
+    if (node) nodePut(node);
+  }
   freeChunks(table, chunkCount(nr));
 }
 

@@ -30,7 +30,7 @@ import { fixedFileNode } from "./filetable";
 import { credsEnter, credsLeave, reqSetCreds } from "./personality";
 import { restrictionAllows } from "./restrictions";
 import { completeDefer, deferFailed, findNext, reqAlloc, reqFree, submitFlushCompletions } from "./req";
-import { nodeGet } from "./rsrc_node";
+import { resourceHold } from "./rsrc_quiesce";
 import { armLinkTimeout, prepLinkTimeout } from "./timeout";
 import { reqTaskWorkAdd } from "./tw";
 import {
@@ -279,8 +279,7 @@ export function assignFile(req: Req): bool {
   if (req.flags & REQ_F_FIXED_FILE) {
     const node = fixedFileNode(req.ctx, fd);
     if (!node) return false;
-    nodeGet(node);
-    req.file_node = changetype<usize>(node);
+    req.file_node = resourceHold(req.ctx, node);
     req.file = node.file;
     return true;
   }

@@ -70,6 +70,10 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   // registered resources
   buf_table: usize; // io_uring/rsrc_table.ts
   buf_nr: u32;
+  rsrc_node: usize; // the node that is current, 0 = this profile has none; then those that are to retire (rsrc_quiesce.ts)
+  rsrc_first: usize;
+  rsrc_last: usize;
+  rsrc_round: u32;
   vec_cache: usize; // lengths of the vectors in idle message headers (net_vec.ts), 0 = never had one
   buf_groups: u64; // provided buffers: 16 chains of BufGroup by bgid (kbuf.ts)
   buf_groups1: u64; buf_groups2: u64; buf_groups3: u64; buf_groups4: u64; buf_groups5: u64; buf_groups6: u64; buf_groups7: u64;

@@ -81,6 +81,11 @@ export function describeWait(syscall: string, report: WaitReport, fdName: string
     report.events === 0
       ? "No timer is armed and no packet is under way, so nothing can ever end this wait."
       : `${plural(report.events, "event")} still pending, none of which can end this wait.`;
+  if (report.kind === wait.WAIT_RSRC) {
+    const users = `${plural(report.have, "use")} of registered buffers and files not over`;
+    const held = `${plural(report.requests, "request")} in flight, ${plural(report.notifs, "notification")} not completed`;
+    return `${syscall} on ${fdName} would wait for ever: ${users}; ${held}. ${never}`;
+  }
   if (report.kind !== wait.WAIT_RING) {
     return `${syscall} on ${fdName} would wait for ever for ${WAITED_FOR[report.kind] ?? "something"}. ${never}`;
   }

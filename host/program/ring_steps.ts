@@ -207,7 +207,7 @@ export function stepRingmem(run: RunContext): void {
 
 function register(run: RunContext, opcode: number, arg: number, count: number): void {
   const text = `io_uring_register opcode ${opcode}`;
-  run.outResult("register", run.call(text, run.sys.io_uring_register(run.ringFd, opcode, arg, count)));
+  run.outResult("register", run.call(text, run.sys.io_uring_register(run.ringFd, opcode, arg, count), "the ring"));
 }
 
 export function stepRegbuf(run: RunContext, step: StepOf<"regbuf">): void {
@@ -239,7 +239,7 @@ export function stepEnable(run: RunContext): void {
 export function stepReg(run: RunContext, step: StepOf<"reg">): void {
   const fd = step.fd === undefined ? run.ringFd : run.fd(step.fd);
   const result = run.sys.io_uring_register(fd, step.opcode, run.argPointer(step.arg), step.count);
-  run.outResult("register", run.call(`io_uring_register opcode ${step.opcode}`, result));
+  run.outResult("register", run.call(`io_uring_register opcode ${step.opcode}`, result, "the ring"));
 }
 
 export function stepClosering(run: RunContext): void {
