@@ -17,7 +17,20 @@ export const CNT_COPIED_ZC: u32 = 56; // bytes of zero-copy sends that were copi
 export const CNT_CQES: u32 = 60;
 export const CNT_ENTERS: u32 = 64;
 export const CNT_TX_PACKETS: u32 = 68;
-export const CNT_SIZE: u32 = 128;
+export const CNT_PINS: u32 = 72; // references taken on user pages
+export const CNT_PAGE_REFS: u32 = 76; // references taken on kernel pages
+export const CNT_PAGES_HELD: u32 = 80; // user pages that have a reference now, each counted once
+export const CNT_PAGES_HELD_MAX: u32 = 84; // most of them at once; who measures may set it back
+export const CNT_CHUNKS_MAX: u32 = 88; // most data chunks at once, the same
+export const CNT_TX_SKBS: u32 = 92; // skbs made to carry what sockets send, clones not counted
+export const CNT_TX_FRAGS: u32 = 96; // frags of packets given to drivers
+export const CNT_UBUF_SKBS: u32 = 100; // references that skbs took on their ubuf_info
+export const CNT_IOWQ: u32 = 104; // requests handed to workers
+export const CNT_RETRANS: u32 = 108; // TCP skbs sent again
+export const CNT_MSGZC: u32 = 112; // records of MSG_ZEROCOPY
+export const CNT_COPIED_PAGES: u32 = 116; // of CNT_COPIED_TX: bytes that Linux puts in page fragments, not behind the headers
+export const CNT_COPIED_BY: u32 = 120; // bytes of CNT_COPIED_ZC by reason: one u32 for each COPY_*, 11 of them
+export const CNT_SIZE: u32 = 168;
 
 // kept_objects(): kinds
 export const KEPT_TIMERS: u32 = 0;

@@ -13,7 +13,8 @@ import { EAGAIN, EBADF, EBADFD, ECANCELED, EFAULT, EINVAL } from "../abi/errno";
 import { IORING_OP_POLL_ADD, IORING_OP_SPLICE, IORING_OP_TEE, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL } from "../abi/uapi";
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
-import { SCRATCH_COUNT, S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_IDLE, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX } from "../lib/state";
+import { CNT_IOWQ } from "../abi/counters";
+import { SCRATCH_COUNT, S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_IDLE, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX, cntInc } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace, traceOn } from "../lib/trace";
 import { threadBegin, threadEnd } from "../kernel/sched";
@@ -89,6 +90,7 @@ function mayBlock(req: Req): bool {
 /** Hands the request (and its chain) to the workers. */
 export function queueIowq(req: Req): void {
   trace(TRACE_RING, TR_IO_URING_QUEUE_ASYNC_WORK, changetype<usize>(req), req.user_data, 0, 0);
+  cntInc(CNT_IOWQ);
   if (mayBlock(req)) req.flags |= REQ_F_UNBOUND;
   cancelListAdd(req, CANCEL_IOWQ);
   reqListAdd(queue(), req);

@@ -12,7 +12,7 @@
 //
 // Spec: send-zc.md 2.1, 2.5, 2.7; invariants I1, I2, I4, I14.
 import { BUG_CHAIN_CONTEXT, BUG_REF_UNDERFLOW, BUG_REPORT } from "../abi/bug";
-import { CNT_NOTIFS, CNT_NOTIFS_LIVE } from "../abi/counters";
+import { CNT_NOTIFS, CNT_NOTIFS_LIVE, CNT_UBUF_SKBS } from "../abi/counters";
 import { EEXIST } from "../abi/errno";
 import {
   COPY_CHAINED, COPY_LOCAL_DELIVERY, COPY_NEVER_ATTACHED, COPY_NONE, REF_LINKED, REF_REQUEST, REF_SKB, TR_NOTIF_ALLOC, TR_NOTIF_DONE,
@@ -124,6 +124,7 @@ function linkSkb(skbPtr: usize, p: usize): i32 {
   const prevUarg = skbZcopy(skb);
   if (!prevUarg) {
     netZcopyGet(uarg, REF_SKB);
+    cntInc(CNT_UBUF_SKBS);
     skbZcopyInit(skb, uarg);
     return 0;
   }

@@ -113,6 +113,12 @@ export const SCRATCH_REGISTER: usize = 0x13c00; // argument structs of register 
 export const SYSCALL_SCRATCH: usize = 0x14000;
 
 @inline export function cntInc(offset: u32): void { const p: usize = COUNTERS_BASE + offset; store<u32>(p, load<u32>(p) + 1); }
+/** Counts one more of what is alive, and the most there ever were. */
+@inline export function cntIncMax(offset: u32, max: u32): void {
+  const p: usize = COUNTERS_BASE + offset, n = load<u32>(p) + 1;
+  store<u32>(p, n);
+  if (n > load<u32>(COUNTERS_BASE + max)) store<u32>(COUNTERS_BASE + max, n);
+}
 @inline export function cntDec(offset: u32): void { const p: usize = COUNTERS_BASE + offset; store<u32>(p, load<u32>(p) - 1); }
 @inline export function cntAdd(offset: u32, n: u32): void { const p: usize = COUNTERS_BASE + offset; store<u32>(p, load<u32>(p) + n); }
 @inline export function nowNs(): u64 { return load<u64>(S_NOW); }

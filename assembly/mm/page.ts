@@ -2,10 +2,12 @@
 // a chunk of kernel data has one per fragment cut from it. munmap() does not wait for references: the page just is not
 // handed out again before they are gone, which is what pinning means to a program.
 import { CHUNK_BASE, CHUNK_MAX, CHUNK_SHIFT, CHUNK_SIZE, PAGE_PROT_BASE, PAGE_REF_BASE, PAGE_SHIFT, PAGE_SIZE, USER_BASE } from "../abi/layout";
-import { CNT_CHUNKS_LIVE, CNT_PAGES_PINNED } from "../abi/counters";
+import {
+  CNT_CHUNKS_LIVE, CNT_CHUNKS_MAX, CNT_PAGES_HELD, CNT_PAGES_HELD_MAX, CNT_PAGES_PINNED, CNT_PAGE_REFS, CNT_PINS,
+} from "../abi/counters";
 import { BUG_PAGE_REF } from "../abi/bug";
 import { bugOn } from "../lib/bug";
-import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PAGE_CHUNK, S_PAGE_OFF, S_PFRAG_OFF, S_USER_FREE, cntDec, cntInc } from "../lib/state";
+import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PAGE_CHUNK, S_PAGE_OFF, S_PFRAG_OFF, S_USER_FREE, cntDec, cntInc, cntIncMax } from "../lib/state";
 
 @inline function refSlot(addr: usize): usize {
   return addr >= USER_BASE
@@ -15,9 +17,15 @@ import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PAGE_CHUNK, S_PAGE_OFF,
 
 /** One more reference on the page (user) or chunk (kernel data) that holds `addr`. */
 @inline export function getPage(addr: usize): void {
-  const slot = refSlot(addr);
-  store<u32>(slot, load<u32>(slot) + 1);
-  if (addr >= USER_BASE) cntInc(CNT_PAGES_PINNED);
+  const slot = refSlot(addr), refs = load<u32>(slot);
+  store<u32>(slot, refs + 1);
+  if (addr < USER_BASE) {
+    cntInc(CNT_PAGE_REFS);
+    return;
+  }
+  cntInc(CNT_PAGES_PINNED);
+  cntInc(CNT_PINS);
+  if (!refs) cntIncMax(CNT_PAGES_HELD, CNT_PAGES_HELD_MAX);
 }
 
 @inline export function putPage(addr: usize): void {
@@ -26,7 +34,10 @@ import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PAGE_CHUNK, S_PAGE_OFF,
   store<u32>(slot, refs - 1);
   if (addr >= USER_BASE) {
     cntDec(CNT_PAGES_PINNED);
-    if (refs == 1) userPageIdle(addr);
+    if (refs == 1) {
+      cntDec(CNT_PAGES_HELD);
+      userPageIdle(addr);
+    }
   } else if (refs == 1) {
     chunkFree(addr & ~(CHUNK_SIZE as usize - 1));
   }
@@ -54,7 +65,7 @@ export function chunkAlloc(): usize {
     c = CHUNK_BASE + ((hiwater as usize) << CHUNK_SHIFT);
   }
   store<u32>(refSlot(c), 1);
-  cntInc(CNT_CHUNKS_LIVE);
+  cntIncMax(CNT_CHUNKS_LIVE, CNT_CHUNKS_MAX);
   return c;
 }
 

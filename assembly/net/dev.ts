@@ -8,13 +8,13 @@
 // before devQueueXmit() returns to a task, but never in the middle of another packet's handling.
 import { POOL_DEV, poolAlloc } from "../lib/pool";
 import { DEV_MAX, DEV_SIZE } from "../abi/layout";
-import { CNT_TX_PACKETS } from "../abi/counters";
+import { CNT_TX_FRAGS, CNT_TX_PACKETS } from "../abi/counters";
 import { BUG_SOFTIRQ_LOOP } from "../abi/bug";
 import { NETIF_F_HW_CSUM, NETIF_F_SG } from "../abi/dev";
 import { TR_NET_DEV_DROP, TR_NET_DEV_RX, TR_NET_DEV_XMIT, TRACE_NET, REF_DROPPED } from "../abi/trace";
 import { bugOn } from "../lib/bug";
 import {
-  S_BACKLOG_HEAD, S_BACKLOG_LEN, S_BACKLOG_TAIL, S_DEV_COUNT, S_DEV_TABLE, S_HOOK_IP_RCV, S_HOOK_TAP, S_TAP_LIST, cntInc, nil,
+  S_BACKLOG_HEAD, S_BACKLOG_LEN, S_BACKLOG_TAIL, S_DEV_COUNT, S_DEV_TABLE, S_HOOK_IP_RCV, S_HOOK_TAP, S_TAP_LIST, cntAdd, cntInc, nil,
 } from "../lib/state";
 import { trace } from "../lib/trace";
 import { Timer } from "../lib/timer";
@@ -158,6 +158,7 @@ function xmitSlow(skb: SkBuff, dev: NetDevice): void {
   if (load<u32>(S_TAP_LIST)) call_indirect<void>(load<u32>(S_HOOK_TAP), skb, dev, 1 as u32);
   dev.tx_packets++;
   cntInc(CNT_TX_PACKETS);
+  cntAdd(CNT_TX_FRAGS, skb.shinfo.nr_frags);
   trace(TRACE_NET, TR_NET_DEV_XMIT, changetype<usize>(skb), traceWord(skb, dev), skb.len, skb.shinfo.nr_frags);
   call_indirect<void>(dev.xmit, skb, dev);
 }

@@ -11,12 +11,12 @@ import { IovIter, copyFromIter } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
 import { NETIF_F_HW_CSUM, NETIF_F_SG } from "../abi/dev";
 import { PAGE_SIZE, SMALL_SIZE } from "../abi/layout";
-import { CNT_COPIED_TX, CNT_COPIED_ZC } from "../abi/counters";
+import { CNT_COPIED_BY, CNT_COPIED_PAGES, CNT_COPIED_TX, CNT_COPIED_ZC, CNT_TX_SKBS, CNT_UBUF_SKBS } from "../abi/counters";
 import { MSG_ZEROCOPY } from "../abi/socket";
 import {
   COPY_FRAGMENTED, COPY_MSG_MORE, COPY_NO_CSUM, COPY_NO_SG, REF_ABORTED, REF_SKB, TR_UBUF_COPY, TRACE_ZC,
 } from "../abi/trace";
-import { cntAdd, nil } from "../lib/state";
+import { cntAdd, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
 import { NetDevice } from "./dev";
@@ -105,6 +105,7 @@ export function ipAppendData(sk: Sock, cork: IpCork, msg: MsgHdr, payload: u32, 
       if (!zc) {
         msgZerocopyMarkCopied(uarg);
         cntAdd(CNT_COPIED_ZC, payload);
+        cntAdd(CNT_COPIED_BY + (whyCopied(features, more && !cork.gso_size) << 2), payload);
         if (tail) extraRef = attach(tail, uarg, extraRef);
       }
     } else {
@@ -159,6 +160,7 @@ export function ipAppendData(sk: Sock, cork: IpCork, msg: MsgHdr, payload: u32, 
 @inline function addFragment(sk: Sock, cork: IpCork, hdr: u32, linear: u32): SkBuff {
   const skb = allocSkb(SKB_HEADROOM, linear ? linearTruesize(IP_HLEN + hdr + linear + LINK_ROOM) : SKB_TRUESIZE_MIN);
   if (!skb) return skb;
+  cntInc(CNT_TX_SKBS);
   skb.cb1 = skb.truesize; // for the receiver (udp_input.ts)
   skb.len = hdr;
   skbSetOwnerW(skb, sk);
@@ -174,12 +176,14 @@ function attach(skb: SkBuff, uarg: UbufInfo, spare: bool): bool {
     skbZcopySet(skb, uarg, REF_SKB);
     return spare;
   }
+  cntInc(CNT_UBUF_SKBS);
   skbZcopyInit(skb, uarg);
   return false;
 }
 
 function noteCopied(uarg: UbufInfo, payload: u32, why: u32): void {
   cntAdd(CNT_COPIED_ZC, payload);
+  cntAdd(CNT_COPIED_BY + (why << 2), payload);
   trace(TRACE_ZC, TR_UBUF_COPY, changetype<usize>(uarg), uarg.user_data, 0, why);
 }
 
@@ -213,6 +217,7 @@ function copyIn(sk: Sock, skb: SkBuff, it: IovIter, n: u32, linear: u32): i32 {
   if (n > linear) {
     skb.truesize += n - linear;
     sk.wmem_alloc += n - linear;
+    cntAdd(CNT_COPIED_PAGES, n - linear);
   }
   while (n) {
     const to = pageFragRefill(n < 4096 ? n : 1);

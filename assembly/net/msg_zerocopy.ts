@@ -15,7 +15,8 @@ import { BUG_REF_UNDERFLOW, BUG_WMEM } from "../abi/bug";
 import { SOCK_STREAM, SO_EE_CODE_ZEROCOPY_COPIED, SO_EE_ORIGIN_ZEROCOPY } from "../abi/socket";
 import { COPY_NO_SG, REF_ABORTED, REF_PURGED, REF_REQUEST, TR_NOTIF_DONE, TR_UBUF_COPY, TR_UBUF_PUT, TRACE_ZC } from "../abi/trace";
 import { bugOn } from "../lib/bug";
-import { nil } from "../lib/state";
+import { cntInc, nil } from "../lib/state";
+import { CNT_MSGZC } from "../abi/counters";
 import { trace } from "../lib/trace";
 import { accountMem, current, unaccountMem } from "../kernel/task";
 import { SKB_TRUESIZE_MIN, SOCK_F_DEAD, Sock, errorQueue, skErrorReport, sockHold, sockPut } from "./sock";
@@ -98,6 +99,7 @@ function msgZerocopyAlloc(sk: Sock, size: u32): UbufInfo {
   uarg.zerocopy = 1;
   uarg.skb = skb;
   sockHold(sk);
+  cntInc(CNT_MSGZC);
   return changetype<UbufInfo>(uarg);
 }
 

@@ -13,7 +13,7 @@
 // Spec: send-zc.md 3.1, 3.2.
 import { POOL_SHINFO, POOL_SKB, poolAlloc, poolFree } from "../lib/pool";
 import { PAGE_SIZE, SHINFO_SIZE, SKB_SIZE } from "../abi/layout";
-import { CNT_COPIED_ZC, CNT_SHINFO_LIVE, CNT_SKBS, CNT_SKBS_LIVE } from "../abi/counters";
+import { CNT_COPIED_BY, CNT_COPIED_ZC, CNT_SHINFO_LIVE, CNT_SKBS, CNT_SKBS_LIVE, CNT_UBUF_SKBS } from "../abi/counters";
 import { BUG_FRAGREF, BUG_REF_UNDERFLOW, BUG_SKB_LEN } from "../abi/bug";
 import { ENOMEM } from "../abi/errno";
 import {
@@ -205,6 +205,7 @@ export function skbZcopyInit(skb: SkBuff, uarg: UbufInfo): void {
 export function skbZcopySet(skb: SkBuff, uarg: UbufInfo, reason: u32): void {
   if (!uarg || skbZcopy(skb)) return;
   netZcopyGet(uarg, reason);
+  cntInc(CNT_UBUF_SKBS);
   skbZcopyInit(skb, uarg);
 }
 
@@ -301,6 +302,7 @@ export function skbCopyUbufs(skb: SkBuff, why: u32): i32 {
   sh.nr_frags = n;
   if (!managed) for (let i: u32 = 0; i < frags; i++) putPage(load<u32>(SCRATCH_FRAGS + (i << 3)) as usize);
   cntAdd(CNT_COPIED_ZC, total);
+  cntAdd(CNT_COPIED_BY + (why << 2), total);
   trace(TRACE_ZC, TR_UBUF_COPY, changetype<usize>(uarg), uarg.user_data, total, why);
   skbZcopyClear(skb, false, REF_ORPHANED);
   return 0;

@@ -17,7 +17,8 @@ import { getPage, putPage } from "../mm/page";
 import { BUG_TCP_SEQ } from "../abi/bug";
 import { REF_ACKED } from "../abi/trace";
 import { bugOn } from "../lib/bug";
-import { nowNs } from "../lib/state";
+import { cntInc, nowNs } from "../lib/state";
+import { CNT_TX_SKBS } from "../abi/counters";
 import { TCP_CLOSE } from "./tcp_states";
 import { NetDevice } from "./dev";
 import { IP_MAX_MTU } from "./ip";
@@ -90,6 +91,7 @@ export function fragment(sk: Sock, q: SkbQueue, skb: SkBuff, len: u32, mss: u32)
   if (skbUnclone(skb)) return -ENOMEM; // a clone in flight keeps the whole
   const rest = allocSkb(SKB_HEADROOM, TCP_SKB_OVERHEAD);
   if (!rest) return -ENOMEM;
+  cntInc(CNT_TX_SKBS);
   const sent = skb.tx_count != 0, segs = pcount(skb), moved = skb.len - len;
   sk.wmem_queued += rest.truesize;
   memSchedule(sk, rest.truesize);

@@ -3,6 +3,8 @@
 // The pages of a retransmitted skb are read again, as they are now: this is why a zero-copy buffer stays lent until the
 // ACK. Every retransmission is another clone of the same skb (spec send-zc.md 3.3).
 import { EAGAIN, EHOSTUNREACH } from "../abi/errno";
+import { CNT_RETRANS } from "../abi/counters";
+import { cntInc } from "../lib/state";
 import { TR_TCP_RETRANS, TRACE_NET } from "../abi/trace";
 import { trace } from "../lib/trace";
 import { SkBuff, skbTrimHead, skbUnclone } from "./skbuff";
@@ -64,6 +66,7 @@ export function retransmitOne(sk: Sock, skb: SkBuff, segs: u32): i32 {
     setTsoSegs(skb, mss);
     adjustPcount(sk, skb, (old as i32) - (pcount(skb) as i32));
   }
+  cntInc(CNT_RETRANS);
   trace(TRACE_NET, TR_TCP_RETRANS, changetype<usize>(skb), (skb.seq as u64) | ((skb.end_seq as u64) << 32), 0, 0);
   skb.sacked |= TCPCB_EVER_RETRANS;
   sk.total_retrans += pcount(skb);

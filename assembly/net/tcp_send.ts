@@ -7,11 +7,11 @@
 // What has been queued is never lost to a later error: the call then returns the short count (spec send-zc.md 2.4, 3.3).
 import { IovIter, copyFromIter, iterRevert } from "../mm/iov_iter";
 import { NETIF_F_SG } from "../abi/dev";
-import { CNT_COPIED_TX } from "../abi/counters";
+import { CNT_COPIED_BY, CNT_COPIED_PAGES, CNT_COPIED_TX, CNT_COPIED_ZC, CNT_TX_SKBS } from "../abi/counters";
 import { EAGAIN, EEXIST, EFAULT, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
 import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, MSG_SPLICE_PAGES, MSG_ZEROCOPY } from "../abi/socket";
-import { REF_ABORTED } from "../abi/trace";
-import { cntAdd, nil } from "../lib/state";
+import { COPY_NO_SG, REF_ABORTED } from "../abi/trace";
+import { cntAdd, cntInc, nil } from "../lib/state";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
 import { MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSet, fragSize, skbCanCoalesce, skbFillPage, skbZcopy, skbZcopyDowngradeManaged } from "./skbuff";
 import { skbUnlink } from "./skb_queue";
@@ -74,6 +74,10 @@ function sendmsgLocked(sk: Sock, msg: MsgHdr): i32 {
     }
   }
   const ret = fillQueue(sk, msg, it, uarg, zc);
+  if (uarg && !zc && ret > 0) { // nobody on the way could gather
+    cntAdd(CNT_COPIED_ZC, ret);
+    cntAdd(CNT_COPIED_BY + (COPY_NO_SG << 2), ret);
+  }
   if (!classic) return ret;
   if (ret > 0) msgZerocopyPut(uarg);
   else msgZerocopyPutAbort(uarg);
@@ -185,6 +189,7 @@ function endWithError(sk: Sock, err: i32): i32 {
 function entail(sk: Sock): SkBuff {
   const skb = allocSkb(SKB_HEADROOM, TCP_SKB_OVERHEAD);
   if (!skb) return skb;
+  cntInc(CNT_TX_SKBS);
   skb.seq = sk.write_seq;
   skb.end_seq = sk.write_seq;
   skb.tcp_flags = TH_ACK;
@@ -250,6 +255,7 @@ function appendCopy(sk: Sock, skb: SkBuff, it: IovIter, want: u32): i32 {
   sk.wmem_queued += got;
   sk.fwd_alloc -= got as i32;
   cntAdd(CNT_COPIED_TX, got);
+  cntAdd(CNT_COPIED_PAGES, got);
   return got as i32;
 }
 
