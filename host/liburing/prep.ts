@@ -110,6 +110,30 @@ export function prepRecvmsg(ring: Ring, sqe: number, fd: number, msg: number, ms
   ring.words[(sqe + uapi.SQE_OFF_MSG_FLAGS) >> 2] = msgFlags;
 }
 
+/** Offsets are file positions, -1 for pipes and for a file's own position. */
+export function prepSplice(
+  ring: Ring,
+  sqe: number,
+  fdIn: number,
+  offIn: number,
+  fdOut: number,
+  offOut: number,
+  length: number,
+  flags: number,
+): void {
+  prepRw(ring, sqe, uapi.IORING_OP_SPLICE, fdOut, offIn, length, offOut);
+  const { words } = ring;
+  if (offIn < 0) words[(sqe + uapi.SQE_OFF_ADDR + 4) >> 2] = -1;
+  if (offOut < 0) words[(sqe + uapi.SQE_OFF_OFF + 4) >> 2] = -1;
+  words[(sqe + uapi.SQE_OFF_SPLICE_FD_IN) >> 2] = fdIn;
+  words[(sqe + uapi.SQE_OFF_MSG_FLAGS) >> 2] = flags;
+}
+
+/** `offset` is below 2^32. */
+export function prepRead(ring: Ring, sqe: number, fd: number, buf: number, len: number, offset: number): void {
+  prepRw(ring, sqe, uapi.IORING_OP_READ, fd, buf, len, offset);
+}
+
 export function prepClose(ring: Ring, sqe: number, fd: number): void {
   prepRw(ring, sqe, uapi.IORING_OP_CLOSE, fd, 0, 0, 0);
 }

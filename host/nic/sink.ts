@@ -21,6 +21,11 @@ export interface SinkOptions {
   name?: string;
   /** From the arrival of a segment to its ACK. */
   ackDelay_ns?: number;
+  /**
+   * Segments in order that arrive within this time of the first of them share one ACK, as behind a receiver that merges what it
+   * takes off the wire in one go (GRO): 64 KiB at most. 0: an ACK for each segment, ackDelay_ns after it.
+   */
+  merge_ns?: number;
   /** Largest segment that it asks for. */
   mss?: number;
   /** Receive window in bytes. Beyond 65535 only for a peer that scales windows. */
@@ -33,6 +38,7 @@ const TCPOPT_MSS = 2;
 const TCPOPT_WINDOW = 3;
 const TCPOPT_NOP = 1;
 const WINDOW_SHIFT = 7;
+const MERGE_BYTES = 65536;
 const INITIAL_SEQUENCE = 1_000_000;
 
 const before = (a: number, b: number) => ((a - b) | 0) < 0;
@@ -54,6 +60,8 @@ export class SinkConnection {
   rcvNext: number;
   acked: number;
   windowShift = 0;
+  /** Bytes in order that the next ACK is about, while it waits for more of them. */
+  merged = 0;
   readonly #start: number;
   readonly #strays: Stray[] = [];
   readonly #stream: Uint8Array[] = [];
@@ -187,12 +195,32 @@ export class Sink implements Port {
       return;
     }
     const isFin = (tcp.flags & TCP_FIN) !== 0;
+    const before = connection.rcvNext;
     if (payload.length > 0) connection.take(tcp.seq, payload);
     if (isFin && connection.rcvNext === (tcp.seq + payload.length) >>> 0) {
       connection.rcvNext = (connection.rcvNext + 1) >>> 0;
     }
     if ((payload.length === 0 && !isFin) || this.#isHolding) return;
+    const { merge_ns = 0 } = this.#options;
+    if (merge_ns > 0 && !isFin && connection.rcvNext === (before + payload.length) >>> 0) {
+      this.#merge(connection, payload.length, merge_ns);
+      return;
+    }
+    connection.merged = 0;
     this.#later(() => this.#acknowledge(connection, connection.rcvNext));
+  }
+
+  #merge(connection: SinkConnection, bytes: number, merge_ns: number): void {
+    const isFirst = connection.merged === 0;
+    connection.merged += bytes;
+    const flush = () => {
+      // Another ACK may have said it meanwhile.
+      if (connection.merged === 0 || this.#isHolding) return;
+      connection.merged = 0;
+      this.#acknowledge(connection, connection.rcvNext);
+    };
+    if (connection.merged >= MERGE_BYTES) flush();
+    else if (isFirst) this.#wire?.clock.after(merge_ns, flush);
   }
 
   #accept(packet: Packet, local: Endpoint, peer: Endpoint): void {
