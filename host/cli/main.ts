@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { RecordingsError } from "../conform/recordings.ts";
 import { ProgramSyntaxError } from "../program/words.ts";
 import { benchCommand } from "./bench.ts";
+import { compareCommand } from "./compare.ts";
 import { conformCommand } from "./conform.ts";
 import { demoCommand } from "./demo.ts";
 import { diffCommand } from "./diff.ts";
@@ -29,6 +30,7 @@ function ringzero(): Command {
     recordCommand,
     profilesCommand,
     benchCommand,
+    compareCommand,
     demoCommand,
   ])
     define(program);

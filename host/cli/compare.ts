@@ -1,0 +1,66 @@
+// ringzero compare: one workload through every design that the thread named, side by side.
+import type { Command } from "commander";
+import { compare } from "../compare/compare.ts";
+import type { Design } from "../compare/design.ts";
+import { DEFAULT_DESIGNS, designNames, findDesign } from "../compare/designs/index.ts";
+import { renderComparison } from "../compare/table.ts";
+import { findWorkload, WORKLOADS } from "../compare/workloads.ts";
+import { UsageError } from "./errors.ts";
+
+interface Options {
+  profiles?: string;
+  json?: boolean;
+  list?: boolean;
+}
+
+export function compareCommand(program: Command): void {
+  program
+    .command("compare")
+    .description("run one workload through every design, side by side")
+    .argument("[workload]", "what is sent; without it, the workloads are listed")
+    .option("--profiles <names>", "only these profiles or designs, separated by commas")
+    .option("--json", "print everything as JSON")
+    .option("--list", "list the workloads and the designs")
+    .action(run);
+}
+
+async function run(name: string | undefined, options: Options): Promise<void> {
+  const designs = chooseDesigns(options.profiles);
+  if (name === undefined || options.list) {
+    list(options.json ?? false);
+    return;
+  }
+  const workload = findWorkload(name);
+  if (workload === undefined)
+    throw new UsageError(`no workload is named '${name}' (${WORKLOADS.map((each) => each.name).join(", ")})`);
+  const comparison = await compare(workload, designs);
+  if (options.json) console.log(JSON.stringify(comparison, undefined, 2));
+  else console.log(renderComparison(comparison));
+}
+
+function chooseDesigns(text: string | undefined): Design[] {
+  const names = text?.split(",").map((word) => word.trim()) ?? DEFAULT_DESIGNS;
+  const designs = names.map((name) => {
+    const design = findDesign(name);
+    if (design === undefined)
+      throw new UsageError(`no profile or design is named '${name}' (${designNames().join(", ")})`);
+    return design;
+  });
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new UsageError(`'${twice}' is named twice`);
+  return designs;
+}
+
+function list(asJson: boolean): void {
+  const workloads = WORKLOADS.map(({ name, title }) => ({ name, title }));
+  const designs = designNames().map((name) => ({ name, title: findDesign(name)?.title }));
+  if (asJson) {
+    console.log(JSON.stringify({ workloads, designs, default: DEFAULT_DESIGNS }, undefined, 2));
+    return;
+  }
+  console.log("workloads");
+  for (const { name, title } of workloads) console.log(`  ${name.padEnd(12)} ${title}`);
+  console.log("\ndesigns and profiles (* compared unless others are named)");
+  for (const { name, title } of designs)
+    console.log(`${DEFAULT_DESIGNS.includes(name) ? "*" : " "} ${name.padEnd(12)} ${title}`);
+}

@@ -1,0 +1,88 @@
+// A workload through several designs: which runs that makes, and what comes out of them.
+import { type Constants, type CostSet, cost_ns, MEASURED, NOT_A_PREDICTION } from "./cost_model.ts";
+import type { Design } from "./design.ts";
+import { plainDesign } from "./designs/plain.ts";
+import { copiedBytes, type Counts } from "./meter.ts";
+import { type Run, runWorkload, type Spread } from "./run.ts";
+import { VARIANT_TITLES, type Variant, type Workload } from "./workloads.ts";
+
+export interface Row {
+  design: string;
+  family: string;
+  title: string;
+  variant: Variant | undefined;
+  counts: Counts;
+  copiedBytes: number;
+  skbsPerMessage: number;
+  /** Model nanoseconds for each message. */
+  cost_ns: number;
+  orderSafe: Spread;
+  /** undefined: the application is never told. */
+  free: Spread | undefined;
+  duration_ns: number;
+  wireFrames: number;
+  cannot: readonly string[];
+}
+
+/** A design that has no way to do this workload at all. */
+export interface Inexpressible {
+  design: string;
+  reason: string;
+}
+
+export interface Comparison {
+  workload: string;
+  title: string;
+  rows: Row[];
+  inexpressible: Inexpressible[];
+  costModel: { name: string; source: string; constants: Constants; note: string };
+}
+
+/** These two send no notification: a kernel's dialect of zero copy does not matter to them. */
+const SHARED_VARIANTS: readonly Variant[] = ["splice", "copy"];
+
+export async function compare(
+  workload: Workload,
+  designs: readonly Design[],
+  set: CostSet = MEASURED,
+): Promise<Comparison> {
+  const rows: Row[] = [];
+  for (const [design, variant] of runsOf(workload, designs))
+    rows.push(rowOf(await runWorkload(workload, design, variant), set));
+  return {
+    workload: workload.name,
+    title: workload.title,
+    rows,
+    inexpressible: [],
+    costModel: { ...set, note: NOT_A_PREDICTION },
+  };
+}
+
+function runsOf(workload: Workload, designs: readonly Design[]): [Design, Variant | undefined][] {
+  if (workload.variants.length === 0) return designs.map((design) => [design, undefined]);
+  const shared = workload.variants.filter((variant) => SHARED_VARIANTS.includes(variant));
+  const own = workload.variants.filter((variant) => !SHARED_VARIANTS.includes(variant));
+  const newest = designs[designs.length - 1];
+  return [
+    ...shared.map((variant): [Design, Variant] => [plainDesign(newest.machine), variant]),
+    ...designs
+      .filter(({ zeroCopy }) => zeroCopy)
+      .flatMap((design) => own.map((variant): [Design, Variant] => [design, variant])),
+  ];
+}
+
+function rowOf({ design, variant, counts, ...times }: Run, set: CostSet): Row {
+  const cannot = variant === "splice" ? ["being told when the file may change"] : design.cannot;
+  return {
+    design: design.name,
+    family: design.family,
+    title: variant === undefined ? design.title : VARIANT_TITLES[variant],
+    variant,
+    counts,
+    copiedBytes: copiedBytes(counts),
+    skbsPerMessage: counts.skbs / counts.messages,
+    cost_ns: cost_ns(counts, set) / counts.messages,
+    ...times,
+    cannot,
+  };
+}

@@ -1,0 +1,93 @@
+// The comparison as text: what each design did, when it told the application, and what it cannot say.
+import { duration } from "../trace/words.ts";
+import type { Comparison, Row } from "./compare.ts";
+import type { Spread } from "./run.ts";
+
+/** A column: its heading (two lines) and its cell. */
+type Column = readonly [above: string, heading: string, cell: (row: Row) => string];
+
+const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+
+/** 1234567 as "1.2 MB". */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : [bytes / 1e6, "MB"];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+}
+
+export const rowName = ({ design, variant }: Row): string => (variant === undefined ? design : `${design} ${variant}`);
+
+const time = (spread: Spread | undefined, which: keyof Spread): string =>
+  spread === undefined ? "never told" : duration(BigInt(Math.round(spread[which])));
+
+const WORK: readonly Column[] = [
+  ["", "design", rowName],
+  ["", "SQEs", ({ counts }) => number(counts.requests)],
+  ["", "enters", ({ counts }) => number(counts.enters)],
+  ["other", "calls", ({ counts }) => number(counts.syscalls)],
+  ["", "CQEs", ({ counts }) => number(counts.cqes)],
+  ["notifi-", "cations", ({ counts }) => number(counts.notifications + counts.records)],
+  ["", "skbs", ({ counts }) => number(counts.skbs)],
+  ["skbs per", "message", ({ skbsPerMessage }) => skbsPerMessage.toFixed(3)],
+  ["", "transmits", ({ counts }) => number(counts.transmits)],
+  ["", "frags", ({ counts }) => number(counts.frags)],
+  ["page", "pins", ({ counts }) => number(counts.pins)],
+  ["page", "refs", ({ counts }) => number(counts.pageRefs)],
+  ["", "copied", ({ copiedBytes }) => size(copiedBytes)],
+  ["CPU model", "per message", ({ cost_ns }) => duration(BigInt(Math.round(cost_ns)))],
+];
+
+const TIMES: readonly Column[] = [
+  ["", "design", rowName],
+  ["next may go", "p50", ({ orderSafe }) => time(orderSafe, "p50")],
+  ["", "p99", ({ orderSafe }) => time(orderSafe, "p99")],
+  ["", "worst", ({ orderSafe }) => time(orderSafe, "worst")],
+  ["buffer free", "p50", ({ free }) => time(free, "p50")],
+  ["", "p99", ({ free }) => (free === undefined ? "" : time(free, "p99"))],
+  ["", "worst", ({ free }) => (free === undefined ? "" : time(free, "worst"))],
+  ["", "all done", ({ duration_ns }) => duration(BigInt(duration_ns))],
+  ["peak", "pinned", ({ counts }) => size(counts.peakPinned)],
+  ["peak of", "copies", ({ counts }) => size(counts.peakKernel)],
+  ["sent", "again", ({ counts }) => number(counts.retransmits)],
+];
+
+function table(columns: readonly Column[], rows: readonly Row[]): string[] {
+  const cells = [
+    columns.map(([above]) => above),
+    columns.map(([, heading]) => heading),
+    ...rows.map((row) => columns.map(([, , cell]) => cell(row))),
+  ];
+  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index].length)));
+  return cells.map((line) =>
+    line
+      .map((cell, index) => (index === 0 ? cell.padEnd(widths[index]) : cell.padStart(widths[index])))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function copies({ counts }: Row): string {
+  const parts = Object.entries(counts.copied).map(([why, bytes]) => `${size(bytes)} ${why}`);
+  return parts.length === 0 ? "nothing" : parts.join(", ");
+}
+
+export function renderComparison({ workload, title, rows, costModel }: Comparison): string {
+  const width = Math.max(...rows.map((row) => rowName(row).length));
+  const list = (heading: string, text: (row: Row) => string) => [
+    "",
+    heading,
+    ...rows.map((row) => `  ${rowName(row).padEnd(width)}  ${text(row)}`),
+  ];
+  return [
+    `${workload}: ${title}`,
+    "",
+    ...table(WORK, rows),
+    "",
+    ...table(TIMES, rows),
+    ...list("how it sends", (row) => row.title),
+    ...list("bytes copied, and why", copies),
+    ...list("cannot express", ({ cannot }) => (cannot.length === 0 ? "-" : cannot.join("; "))),
+    "",
+    costModel.note,
+  ].join("\n");
+}

@@ -1,0 +1,152 @@
+// `ringzero compare`: what the designs of the thread do to the same workload, as relations between what was counted.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import "../../host/cli/node.ts";
+import { type Comparison, compare, type Row } from "../../host/compare/compare.ts";
+import { findDesign } from "../../host/compare/designs/index.ts";
+import { renderComparison } from "../../host/compare/table.ts";
+import { findWorkload } from "../../host/compare/workloads.ts";
+
+declare const RINGZERO_ROOT: string;
+
+async function run(workload: string, ...designs: string[]): Promise<Comparison> {
+  const found = findWorkload(workload);
+  assert.ok(found);
+  return await compare(
+    found,
+    designs.map((name) => {
+      const design = findDesign(name);
+      assert.ok(design, name);
+      return design;
+    }),
+  );
+}
+
+const rowOf = (comparison: Comparison, design: string, variant?: string): Row => {
+  const row = comparison.rows.find((each) => each.design === design && each.variant === variant);
+  assert.ok(row, `${design} ${variant ?? ""}`);
+  return row;
+};
+
+test("small messages: a notification per request costs an skb per message, until notifications are chained", async () => {
+  const comparison = await run("small-tcp", "send", "msg_zerocopy", "6.0", "6.10", "6.18");
+  const [send, classic, first, chained, now] = comparison.rows;
+  assert.equal(first.skbsPerMessage, 1);
+  assert.equal(first.counts.transmits, first.counts.messages);
+  for (const row of [send, classic, chained, now]) {
+    assert.ok(row.skbsPerMessage < 0.2, `${row.design}: ${row.skbsPerMessage}`);
+    assert.ok(row.cost_ns < first.cost_ns / 2, `${row.design}: ${row.cost_ns} ns`);
+  }
+  // Chaining saves skbs, not notifications.
+  for (const row of [first, chained, now]) assert.equal(row.counts.notifications, row.counts.messages);
+  assert.ok(classic.counts.records < classic.counts.messages / 10);
+  assert.equal(send.copiedBytes, send.counts.bytes);
+  for (const row of [classic, first, chained, now]) assert.equal(row.copiedBytes, 0);
+});
+
+test("who copies has its buffer at once; who does not waits for the network", async () => {
+  for (const workload of ["large-tcp", "udp-many", "lossy"]) {
+    const { rows } = await run(workload, "send", "msg_zerocopy", "6.18");
+    const [send, ...zeroCopy] = rows;
+    assert.deepEqual(send.free, send.orderSafe);
+    assert.equal(send.counts.peakPinned, 0);
+    for (const row of zeroCopy) {
+      assert.ok(row.free !== undefined && row.free.p50 > row.orderSafe.p50, `${workload} ${row.design}`);
+      assert.ok(row.free.p50 <= row.free.p99 && row.free.p99 <= row.free.worst);
+      assert.ok(row.counts.peakPinned > 0);
+      assert.equal(row.counts.peakKernel < send.counts.peakKernel, true, `${workload} ${row.design}`);
+    }
+  }
+});
+
+test("a lossy link holds buffers for as long as it takes to send again", async () => {
+  const { rows } = await run("lossy", "6.18");
+  assert.ok(rows[0].counts.retransmits > 0);
+  assert.ok((rows[0].free?.worst ?? 0) > 10 * 2_000_000, "ten round trips");
+});
+
+test("udp: nothing to share between datagrams, in any design", async () => {
+  const { rows } = await run("udp-many", "send", "msg_zerocopy", "6.0", "6.18");
+  for (const row of rows) assert.equal(row.skbsPerMessage, 1, row.design);
+});
+
+test("samba: the four variants differ in who copies", async () => {
+  const comparison = await run("samba", "6.18");
+  assert.deepEqual(
+    comparison.rows.map(({ variant }) => variant),
+    ["splice", "copy", "zc", "bounce"],
+  );
+  const splice = rowOf(comparison, "send", "splice");
+  const copy = rowOf(comparison, "send", "copy");
+  const zc = rowOf(comparison, "6.18", "zc");
+  const bounce = rowOf(comparison, "6.18", "bounce");
+  const payload = zc.counts.bytes - zc.counts.messages * 250;
+  assert.deepEqual(zc.counts.copied, {});
+  assert.deepEqual(bounce.counts.copied, { "bounce buffer": payload });
+  assert.deepEqual(copy.counts.copied, { "plain send": zc.counts.bytes });
+  assert.deepEqual(splice.counts.copied, { "plain send": splice.counts.messages * 250 });
+  assert.equal(splice.free, undefined, "nobody says when the file may change");
+  assert.ok(splice.counts.workers > 0 && splice.counts.pins === 0);
+  assert.ok(zc.counts.pins > payload / 4096);
+  assert.ok(zc.cost_ns < copy.cost_ns && copy.cost_ns < bounce.cost_ns);
+});
+
+test("samba before SENDMSG_ZC: the header goes first, by itself", async () => {
+  const { rows } = await run("samba", "6.0", "6.1");
+  const zc = rows.filter(({ variant }) => variant === "zc");
+  const [first, second] = zc.map(({ counts }) => counts);
+  assert.equal(first.requests, 2 * second.requests);
+  assert.deepEqual(first.copied, { "plain send": 3 * 250 });
+  assert.ok(zc[0].cannot.includes("sendmsg with zero copy"));
+});
+
+test("two runs of a comparison are the same, byte for byte", async () => {
+  const once = await run("lossy", "msg_zerocopy", "6.18");
+  const again = await run("lossy", "msg_zerocopy", "6.18");
+  assert.equal(JSON.stringify(again), JSON.stringify(once));
+  assert.equal(renderComparison(again), renderComparison(once));
+});
+
+// The command ------------------------------------------------------------------------------------------------------------
+
+const ringzero = (...args: string[]) =>
+  spawnSync(process.execPath, [join(RINGZERO_ROOT, "dist/cli.js"), "compare", ...args], { encoding: "utf8" });
+
+test("the command: a table, JSON, and the list", () => {
+  const table = ringzero("small-tcp", "--profiles", "6.0,6.18");
+  assert.equal(table.status, 0, table.stderr);
+  assert.match(table.stdout, /^6\.0 .* 1\.000 /m);
+  assert.match(table.stdout, /predicts no hardware/);
+  const json = ringzero("small-tcp", "--profiles", "6.0,6.18", "--json");
+  const comparison = JSON.parse(json.stdout) as Comparison;
+  assert.equal(comparison.workload, "small-tcp");
+  assert.deepEqual(
+    comparison.rows.map(({ design }) => design),
+    ["6.0", "6.18"],
+  );
+  for (const { counts, orderSafe, free } of comparison.rows) {
+    assert.equal(counts.messages, 1000);
+    for (const spread of [orderSafe, free]) assert.deepEqual(Object.keys(spread ?? {}), ["p50", "p99", "worst"]);
+  }
+  assert.match(comparison.costModel.note, /model/);
+  assert.match(ringzero().stdout, /small-tcp/);
+  assert.equal(ringzero().stdout, ringzero("--list").stdout);
+  assert.ok(JSON.parse(ringzero("--list", "--json").stdout).workloads.length >= 5);
+});
+
+for (const [title, args, expected] of [
+  ["an unknown workload", ["huge-tcp"], /no workload is named 'huge-tcp' \(small-tcp, /],
+  ["an unknown design", ["small-tcp", "--profiles", "6.18,5.4"], /no profile or design is named '5\.4' \(send, /],
+  ["a design twice", ["small-tcp", "--profiles", "6.18,6.18"], /'6\.18' is named twice/],
+  ["no design", ["small-tcp", "--profiles", ""], /no profile or design is named ''/],
+] as const) {
+  test(`exit 2 with one line: ${title}`, () => {
+    const { status, stdout, stderr } = ringzero(...args);
+    assert.match(stderr, expected);
+    assert.match(stderr, /^ringzero: [^\n]*\n$/);
+    assert.equal(stdout, "");
+    assert.equal(status, 2);
+  });
+}
