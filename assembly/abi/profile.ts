@@ -31,6 +31,7 @@ export const ROW_SEND: u32 = 6; // id: bit number in sqe.ioprio of SEND and SEND
 export const ROW_ZC: u32 = 7; // id: bit number in sqe.ioprio of the zero-copy sends
 export const ROW_LIMIT: u32 = 8; // id: L_*; value: log2 of the limit
 export const ROW_BEHAVIOUR: u32 = 9; // id: B_*
+export const ROW_SENDZC: u32 = 10; // id: bit number in sqe.ioprio of the slot era's zero-copy send; value: the bit of SENDZC_* it is done as
 
 // Operations that have no opcode of 6.18: internal numbers, above all that an SQE can name.
 export const OPI_FIRST: u32 = 128;
@@ -47,15 +48,43 @@ export const REGISTER_UNKNOWN: u32 = 255;
 export const L_NOTIF_SLOTS: u32 = 0;
 export const L_COUNT: u32 = 8;
 
+// What the flags of the slot era's zero-copy send are done as, whatever their bits in an SQE. The first two stand where
+// IORING_RECVSEND_* have them.
+export const SENDZC_POLL_FIRST: u32 = 0x1;
+export const SENDZC_FIXED_BUF: u32 = 0x4;
+export const SENDZC_FLUSH: u32 = 0x8; // a successful send flushes its slot
+export const SENDZC_COPY_TAG: u32 = 0x10; // that flush gives the notification the send's user_data
+export const SENDZC_OVERRIDE_TAG: u32 = 0x20; // a successful send does, flush or not
+export const SENDZC_BAD: u32 = 0x80000000;
+
 // Behaviours: at most 64.
 export const B_NOTIF_SLOTS: u32 = 0; // notifications live in registered slots
 export const B_LINK_SKB: u32 = 1; // notifications are chained on one skb; before, another notification starts another skb
 export const B_RSRC_QUIESCE: u32 = 2; // registered resources are released in order, and unregistering waits for all users
-export const B_COUNT: u32 = 3;
+// Of the slot era (spec: notif-slots.md):
+export const B_TW_LIFO: u32 = 16; // a batch of task work runs newest first (2.3)
+export const B_NOTIF_TW: u32 = 17; // a notification whose last reference the flush drops completes in task work (2.3) ...
+export const B_NOTIF_POSTS: u32 = 18; // ... or posts its CQE there and then; with neither it joins the completions of the batch
+export const B_NOTIF_CQE_MARKED: u32 = 19; // its CQE has F_NOTIF, and the sequence number in res (1.5)
+export const B_SENDZC_ADDR3: u32 = 20; // addr3 must be 0 (3.3)
+export const B_SENDZC_FAIL_MARKS: u32 = 21; // a send that fails in the protocol fails its chain, and its CQE is not skipped (4.2)
+export const B_SENDZC_RETRY: u32 = 22; // MSG_WAITALL on a stream goes on after a short send (4.2)
+export const B_ADDR_BEFORE_BUFFER: u32 = 23; // the address is read before the buffer is charged (2.7)
+export const B_ADDR_SAVED_ASYNC: u32 = 24; // the address is read once; before, at every attempt (4.5)
+export const B_ZC_ACCT_CHECKED: u32 = 25; // more locked memory than the limit is ENOMEM (2.7)
+export const B_FIXEDBUF_TRUNCATION: u32 = 26; // a stream takes no more of a registered buffer than one skb holds (4.6)
+export const B_POLL_ONCE: u32 = 27; // a request that was polled and got nothing done goes to a worker (4.3)
+export const B_COUNT: u32 = 28;
 
 // Switches: proposals that were never released, and choices that Linux left open. Off (0) unless asked for.
 export const SW_TW_ORDER: u32 = 0; // order of task work: 0 as the profile has it, 1 fifo, 2 lifo
-export const SW_COUNT: u32 = 1;
+export const SW_UPD_TAG_FIRST: u32 = 1; // an update sets the tag of an empty slot, too (6 (a))
+export const SW_UPD_TAG_ALWAYS: u32 = 2; // the same, and 0 is a tag like any other (6 (b))
+export const SW_UPD_ALLOC_EMPTY: u32 = 3; // an update fills empty slots before it flushes (6 (c))
+export const SW_UPD_ALLOC_TAG: u32 = 4; // where it sets the tag: 0 before it fills them, 1 after
+export const SW_SLOTLESS: u32 = 5; // slot 65535: a notification of the request alone (6 (k))
+export const SW_FIXEDBUF_TRUNCATION: u32 = 6; // 0 as the profile has it, 1 on, 2 off (4.6)
+export const SW_COUNT: u32 = 7;
 export const SW_MAX: u32 = 32;
 
 /** kind, id, first, last, value */

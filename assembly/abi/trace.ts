@@ -66,6 +66,7 @@ export const REF_DROPPED: u32 = 9; // packet dropped on the way
 export const REF_PURGED: u32 = 10; // queue purged: reset, abort, close
 export const REF_READ: u32 = 11; // receiver consumed it
 export const REF_ABORTED: u32 = 12; // send failed after attaching
+export const REF_SLOT: u32 = 13; // a notification slot's, dropped by the flush
 
 // Why bytes were copied.
 export const COPY_NONE: u32 = 0;

@@ -15,7 +15,7 @@ import { BUG_CHAIN_CONTEXT, BUG_REF_UNDERFLOW, BUG_REPORT } from "../abi/bug";
 import { CNT_NOTIFS, CNT_NOTIFS_LIVE, CNT_UBUF_SKBS } from "../abi/counters";
 import { EEXIST } from "../abi/errno";
 import {
-  COPY_CHAINED, COPY_LOCAL_DELIVERY, COPY_NEVER_ATTACHED, COPY_NONE, REF_LINKED, REF_REQUEST, REF_SKB, TR_NOTIF_ALLOC, TR_NOTIF_DONE,
+  COPY_CHAINED, COPY_LOCAL_DELIVERY, COPY_NEVER_ATTACHED, COPY_NONE, REF_LINKED, REF_REQUEST, REF_SKB, REF_SLOT, TR_NOTIF_ALLOC, TR_NOTIF_DONE,
   TR_NOTIF_LINK, TR_NOTIF_USAGE, TR_UBUF_PUT, TRACE_ZC,
 } from "../abi/trace";
 import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED, IORING_OP_NOP } from "../abi/uapi";
@@ -27,7 +27,8 @@ import { trace } from "../lib/trace";
 import { unaccountMem } from "../kernel/task";
 import { SkBuff, skbZcopy, skbZcopyInit } from "../net/skbuff";
 import { SKBFL_DONT_ORPHAN, SKBFL_ZEROCOPY_FRAG, UbufInfo, netZcopyGet } from "../net/ubuf_info";
-import { completeDefer, reqAlloc } from "./req";
+import { cqCommit, fillCqe } from "./cq";
+import { completeDefer, reqAlloc, reqFree } from "./req";
 import { reqTaskWorkAdd, reqTaskWorkAddLazy } from "./tw";
 import { REQ_F_NOTIF, Req, RingCtx, reqUarg, setRes, uargReq } from "./types";
 
@@ -90,23 +91,61 @@ function txUbufComplete(skb: usize, p: usize, success: u32, reason: u32): void {
   else reqTaskWorkAddLazy(notif, notifTwComplete.index);
 }
 
+// Where a notification completes whose last reference a flush has dropped.
+export const NOTIF_END_TW: u32 = 0; // in task work
+export const NOTIF_END_BATCH: u32 = 1; // with the batch of completions that is being collected
+export const NOTIF_END_POST: u32 = 2; // its CQE is posted there and then
+
+/** A slot gives up its reference (notif_slots.ts). What the network drops last completes in task work, as ever. */
+export function notifDrop(notif: Req, end: u32): void {
+  const uarg = reqUarg(notif), p = changetype<usize>(uarg), ctx = notif.ctx;
+  if (end == NOTIF_END_TW || uarg.refcnt > 1) {
+    txUbufComplete(0, p, 1, REF_SLOT);
+    return;
+  }
+  bugOn(uarg.refcnt == 0, BUG_REF_UNDERFLOW, p);
+  uarg.refcnt = 0;
+  trace(TRACE_ZC, TR_UBUF_PUT, p, uarg.user_data, 0, REF_SLOT);
+  trace(TRACE_ZC, TR_NOTIF_DONE, p, uarg.user_data, 0, REF_SLOT);
+  notifEnd(notif, notif);
+  if (end == NOTIF_END_BATCH) {
+    completeDefer(notif);
+    return;
+  }
+  fillCqe(ctx, notif);
+  cqCommit(ctx);
+  reqFree(notif);
+}
+
+/** The user_data of the CQE to come. */
+export function notifSetTag(notif: Req, tag: u64): void {
+  notif.user_data = tag;
+  reqUarg(notif).user_data = tag;
+}
+
 /** Task work: the whole chain completes, in list order. */
 function notifTwComplete(head: Req): void {
   let notif = head;
   while (notif) {
-    const next = notif.nd_next, ctx = notif.ctx;
-    bugOn(ctx != head.ctx || notif.task != head.task, BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
-    const copied = notif.zc_report != 0 && (notif.zc_copied != 0 || notif.zc_used == 0);
-    if (copied) notif.res = IORING_NOTIF_USAGE_ZC_COPIED as i32;
-    // copy_reason is kept whether a report is wanted or not.
-    if (DEBUG && notif.zc_report) bugOn((notif.copy_reason == COPY_LOCAL_DELIVERY || !notif.zc_used) != copied, BUG_REPORT, changetype<usize>(notif));
-    trace(TRACE_ZC, TR_NOTIF_USAGE, changetype<usize>(reqUarg(notif)), notif.user_data, copied as u32, copyReason(notif, head));
-    if (notif.account_pages) unaccountMem(ctx.acct_uid, notif.account_pages);
-    ctx.nr_notifs--;
-    cntDec(CNT_NOTIFS_LIVE);
+    const next = notif.nd_next;
+    notifEnd(notif, head);
     completeDefer(notif);
     notif = next;
   }
+}
+
+/** Nobody holds it any more: what its CQE says, and what it gives back. */
+function notifEnd(notif: Req, head: Req): void {
+  const ctx = notif.ctx;
+  bugOn(ctx != head.ctx || notif.task != head.task, BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
+  const copied = notif.zc_report != 0 && (notif.zc_copied != 0 || notif.zc_used == 0);
+  if (copied) notif.res = IORING_NOTIF_USAGE_ZC_COPIED as i32;
+  // copy_reason is kept whether a report is wanted or not.
+  if (DEBUG && notif.zc_report) bugOn((notif.copy_reason == COPY_LOCAL_DELIVERY || !notif.zc_used) != copied, BUG_REPORT, changetype<usize>(notif));
+  trace(TRACE_ZC, TR_NOTIF_USAGE, changetype<usize>(reqUarg(notif)), notif.user_data, copied as u32, copyReason(notif, head));
+  if (notif.account_pages) unaccountMem(ctx.acct_uid, notif.account_pages);
+  ctx.nr_notifs--;
+  cntDec(CNT_NOTIFS_LIVE);
 }
 
 function copyReason(notif: Req, head: Req): u32 {

@@ -9,7 +9,7 @@ import {
   IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN,
   IORING_OP_SOCKET, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
 } from "../abi/uapi";
-import { OPI_FIRST } from "../abi/profile";
+import { OPI_FIRST, OPI_RSRC_UPDATE, OPI_SENDZC_NOTIF } from "../abi/profile";
 import { opMeaning } from "../lib/profile";
 import { S_OPDEF } from "../lib/state";
 import { acceptIssue, acceptPrep } from "./net_accept";
@@ -23,11 +23,13 @@ import { connectIssue, connectPrep } from "./net_connect";
 import { bindIssue, bindPrep, listenIssue, listenPrep, socketIssue, socketPrep } from "./net_open";
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
+import { sendzcCleanup, sendzcIssue, sendzcPrep, sendzcPrepAsync } from "./net_zc_slots";
 import { nop, nopPrep } from "./nop";
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
 import { pollAddIssue, pollAddPrep, pollRemove, pollRemovePrep } from "./poll";
 import { fileOpCleanup, fileOpFail, fileOpIssue, fileOpPrep, fileOpProperties } from "./opdef_files";
 import { filesUpdateIssue, filesUpdatePrep, fixedFdInstallIssue, fixedFdInstallPrep } from "./rsrc_ops";
+import { rsrcUpdateIssue, rsrcUpdatePrep } from "./rsrc_update";
 import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep, timeoutRemove, timeoutRemovePrep } from "./timeout";
 import { Req } from "./types";
 
@@ -58,10 +60,12 @@ function properties(opcode: u32): u32 {
       return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLOUT;
     case IORING_OP_SENDMSG:
     case IORING_OP_SEND_ZC:
-    case IORING_OP_SENDMSG_ZC: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
+    case IORING_OP_SENDMSG_ZC:
+    case OPI_SENDZC_NOTIF: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
     case IORING_OP_RECV:
     case IORING_OP_RECVMSG: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLIN;
     case IORING_OP_FILES_UPDATE: return OP_MODELLED | OP_IOPOLL;
+    case OPI_RSRC_UPDATE: return OP_MODELLED | OP_IOPRIO | OP_IOPOLL;
     case IORING_OP_FIXED_FD_INSTALL:
     case IORING_OP_SHUTDOWN:
     case IORING_OP_POLL_ADD: return OP_MODELLED | OP_NEEDS_FILE;
@@ -114,9 +118,14 @@ function properties(opcode: u32): u32 {
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffersPrep(req, sqe);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffersPrep(req, sqe);
     case IORING_OP_POLL_REMOVE: return pollRemovePrep(req, sqe);
+    case OPI_SENDZC_NOTIF: return sendzcPrep(req, sqe);
+    case OPI_RSRC_UPDATE: return rsrcUpdatePrep(req, sqe);
     default: return fileOpPrep(req, sqe);
   }
 }
+
+/** The request waits for its turn, in a chain or for a worker: what it may read from user space only now. 0 or -errno. */
+export function opPrepAsync(req: Req): i32 { return req.opcode == OPI_SENDZC_NOTIF ? sendzcPrepAsync(req) : 0; }
 
 /** Does it (again): IOU_COMPLETE with the result set, IOU_ISSUE_SKIP_COMPLETE, or -errno. Never sees the SQE. */
 @inline export function opIssue(req: Req, issueFlags: u32): i32 {
@@ -146,6 +155,8 @@ function properties(opcode: u32): u32 {
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffers(req);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffers(req);
     case IORING_OP_POLL_REMOVE: return pollRemove(req);
+    case OPI_SENDZC_NOTIF: return sendzcIssue(req, issueFlags);
+    case OPI_RSRC_UPDATE: return rsrcUpdateIssue(req, issueFlags);
     default: return fileOpIssue(req, issueFlags);
   }
 }
@@ -168,6 +179,7 @@ export function opCleanup(req: Req): void {
   switch (req.opcode) {
     case IORING_OP_SEND_ZC:
     case IORING_OP_SENDMSG_ZC: sendZcCleanup(req); return;
+    case OPI_SENDZC_NOTIF: sendzcCleanup(req); return;
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_RECV:

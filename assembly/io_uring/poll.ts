@@ -8,10 +8,12 @@
 // Spec: send-zc.md 2.3, 2.4, 2.9. man: io_uring_enter(2), io_uring_prep_poll_add(3).
 import { EAGAIN, EALREADY, ECANCELED, EINVAL, ENOENT, ENOMEM } from "../abi/errno";
 import {
-  IORING_CQE_F_MORE, IORING_OP_ACCEPT, IORING_OP_POLL_ADD, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_POLL_ADD_MULTI, IORING_POLL_UPDATE_EVENTS, IORING_POLL_UPDATE_USER_DATA,
+  IORING_CQE_F_MORE, IORING_OP_ACCEPT, IORING_OP_POLL_ADD, IORING_OP_RECV, IORING_OP_RECVMSG, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_POLL_ADD_MULTI, IORING_POLL_UPDATE_EVENTS, IORING_POLL_UPDATE_USER_DATA,
   SQE_OFF_ADDR, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_POLL32_EVENTS,
 } from "../abi/uapi";
 import { TR_IO_URING_POLL_ARM, TR_IO_URING_POLL_WAKE, TRACE_RING } from "../abi/trace";
+import { B_POLL_ONCE, OPI_SENDZC_NOTIF } from "../abi/profile";
+import { has } from "../lib/profile";
 import { nil } from "../lib/state";
 import { trace, traceOn } from "../lib/trace";
 import { filePoll } from "../fs/file";
@@ -49,11 +51,24 @@ export const APOLL_ABORTED: u32 = 2; // cannot be polled
 /** Can the file of the request announce readiness? */
 @inline export function filePollable(req: Req): bool { return req.file && req.file.wq != 0; }
 
+/** Has it got something done already? */
+function partialIo(req: Req): bool {
+  switch (req.opcode) {
+    case IORING_OP_SEND:
+    case IORING_OP_SENDMSG:
+    case IORING_OP_RECV:
+    case IORING_OP_RECVMSG:
+    case OPI_SENDZC_NOTIF: return req.done_io != 0;
+    default: return false;
+  }
+}
+
 /** Arms fast poll for a request that returned -EAGAIN. */
 export function armPoll(req: Req): u32 {
   const def = opFlags(req.opcode);
   if (!(def & (OP_POLLIN | OP_POLLOUT)) || !filePollable(req)) return APOLL_ABORTED;
   if (++req.apoll_retries > APOLL_MAX_RETRY) return APOLL_ABORTED;
+  if (req.flags & REQ_F_POLLED && has(B_POLL_ONCE) && !partialIo(req)) return APOLL_ABORTED;
   let mask = EPOLLERR | EPOLLPRI | EPOLLET | (def & OP_POLLIN ? EPOLLIN | EPOLLRDNORM : EPOLLOUT | EPOLLWRNORM);
   if (!(req.flags & REQ_F_APOLL_MULTISHOT)) mask |= EPOLLONESHOT;
   if (req.opcode == IORING_OP_ACCEPT) mask |= EPOLLEXCLUSIVE; // one connection wakes one

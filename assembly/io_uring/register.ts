@@ -12,7 +12,7 @@ import {
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
-import { OP_UNKNOWN, REGISTER_UNKNOWN } from "../abi/profile";
+import { OP_UNKNOWN, REGI_NOTIFIERS, REGI_UNREGISTER_NOTIFIERS, REGISTER_UNKNOWN } from "../abi/profile";
 import { opLast, opMeaning, registerMeaning } from "../lib/profile";
 import { S_IOWQ_MAX } from "../lib/state";
 import { notModelled } from "../lib/not_modelled";
@@ -28,6 +28,7 @@ import { registerFileAllocRange, registerFiles, unregisterFiles } from "./rsrc_f
 import { syncCancel } from "./sync_cancel";
 import { registerEventfd, unregisterEventfd } from "./eventfd";
 import { msgRingSync } from "./msg_ring";
+import { registerNotifiers, unregisterNotifiers } from "./notif_slots";
 import { registerPersonality, unregisterPersonality } from "./personality";
 import { registerQuery } from "./query";
 import { registerMemRegion } from "./region";
@@ -96,6 +97,8 @@ function registerOp(ctx: RingCtx, opcode: u32, arg: u64, nr: u32): i32 {
     case IORING_REGISTER_MEM_REGION: return !arg || nr != 1 ? -EINVAL : registerMemRegion(ctx, arg);
     case IORING_REGISTER_QUERY: return registerQuery(arg, nr);
     case IORING_REGISTER_SEND_MSG_RING: return -EINVAL; // takes no ring
+    case REGI_NOTIFIERS: return registerNotifiers(ctx, arg, nr);
+    case REGI_UNREGISTER_NOTIFIERS: return arg || nr ? -EINVAL : unregisterNotifiers(ctx);
     default:
       return notModelled(NOT_MODELLED_REGISTER | opcode);
   }

@@ -23,6 +23,7 @@ import { drainTake } from "./drain";
 import { unregisterEventfd } from "./eventfd";
 import { destroyBufGroups } from "./kbuf_ops";
 import { vecDestroy } from "./net_vec";
+import { dropSlots } from "./notif_slots";
 import { dropPersonalities } from "./personality";
 import { regionFree } from "./region";
 import { deferFailed, freeReqCache, submitFlushCompletions } from "./req";
@@ -121,6 +122,7 @@ function ringRelease(f: File): void {
   const ctx = changetype<RingCtx>(f.priv);
   ctx.dying = 1;
   if (ctx.sqd) sqpollLeave(ctx);
+  dropSlots(ctx);
   trace(TRACE_RING, TR_IO_URING_RING_EXIT, changetype<usize>(ctx), ctx.id as u64, ctx.nr_req_allocated, 0);
   if (ctx.nr_req_allocated) ringExitKick(ctx);
   ringPut(ctx);

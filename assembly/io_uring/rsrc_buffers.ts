@@ -24,7 +24,7 @@ const TAG: usize = 16;
 export function holdBufNode(holder: Req, ctx: RingCtx, index: u32): RsrcNode {
   const node = bufNode(ctx, index);
   if (!node) return node;
-  if (!holder.buf_node) holder.buf_node = resourceHold(ctx, node); // a notification of the slot era holds the ring's node already
+  if (!holder.buf_node) holder.buf_node = resourceHold(ctx, node);
   return node;
 }
 

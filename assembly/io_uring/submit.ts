@@ -24,7 +24,7 @@ import { File, fget } from "../fs/file";
 import { dialectOpcode } from "./dialect";
 import { drainReq, initDrain } from "./drain";
 import { iowqRace, iowqWarm, queueIowq } from "./iowq";
-import { OP_BUFFER_SELECT, OP_DIALECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
+import { OP_BUFFER_SELECT, OP_DIALECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep, opPrepAsync } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
 import { fixedFileNode } from "./filetable";
 import { credsEnter, credsLeave, reqSetCreds } from "./personality";
@@ -99,9 +99,9 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
   if (err) return err == -ENOTMODELLED ? err : submitFailInit(ctx, req, err);
   if (traced) trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
   if (ctx.link_head || req.flags & (REQ_LINK_FLAGS | REQ_F_FORCE_ASYNC | REQ_F_FAIL)) {
-    submitSlow(ctx, req);
+    const err = submitSlow(ctx, req);
     iowqRace();
-    return 0;
+    return err;
   }
   const ret = issueSqe(req, IO_URING_F_NONBLOCK | IO_URING_F_COMPLETE_DEFER, traced);
   if (ret && ret != IOU_ISSUE_SKIP_COMPLETE) queueAsync(req, ret);
@@ -109,11 +109,15 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
 }
 
 /** Chains and forced workers: the request joins the chain that is being assembled, or ends and starts it. */
-function submitSlow(ctx: RingCtx, req: Req): void {
+function submitSlow(ctx: RingCtx, req: Req): i32 {
+  if (ctx.link_head || req.flags & REQ_F_FORCE_ASYNC) {
+    const err = opPrepAsync(req);
+    if (err) return submitFailInit(ctx, req, err);
+  }
   if (ctx.link_head) {
     ctx.link_last.link = req;
     ctx.link_last = req;
-    if (req.flags & REQ_LINK_FLAGS) return;
+    if (req.flags & REQ_LINK_FLAGS) return 0;
     req = ctx.link_head;
     ctx.link_head = nil<Req>();
     if (req.flags & (REQ_F_FORCE_ASYNC | REQ_F_FAIL)) queueFallback(req);
@@ -124,6 +128,7 @@ function submitSlow(ctx: RingCtx, req: Req): void {
   } else {
     queueFallback(req);
   }
+  return 0;
 }
 
 /** io_init_req(): the generic checks A1-A7, then the opcode's prep. 0 or -errno. */

@@ -9,6 +9,8 @@
 //
 // Spec: send-zc.md 2.6, 6.2.
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS } from "../abi/uapi";
+import { B_TW_LIFO, SW_TW_ORDER } from "../abi/profile";
+import { has, switchOn } from "../lib/profile";
 import { TR_IO_URING_TASK_ADD, TR_IO_URING_TASK_WORK_RUN, TRACE_CTX_TASK_WORK, TRACE_RING } from "../abi/trace";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
 import { S_FPUT_COUNT, S_FPUT_MARK, S_TASK_WORKS, S_TRACE_CTX } from "../lib/state";
@@ -58,9 +60,25 @@ function queueWork(req: Req, fn: u32): void {
   if (ctx.flags & IORING_SETUP_TASKRUN_FLAG) atomic.or<u32>(ctx.rings, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS);
 }
 
+/** The order in which a batch runs: that of arrival, or, of a list whose newest item is its first, the reverse. */
+function inOrder(first: Req): Req {
+  const order = switchOn(SW_TW_ORDER);
+  if (order ? order != TW_LIFO : !has(B_TW_LIFO)) return first;
+  let reversed = changetype<Req>(0);
+  for (let req = first; req; ) {
+    const next = req.next;
+    req.next = reversed;
+    reversed = req;
+    req = next;
+  }
+  return reversed;
+}
+/** Value of the switch tw_order. */
+const TW_LIFO: u32 = 2;
+
 /** Runs one batch from `list`; returns the number of items. Completions of every ring touched are flushed. */
 function runBatch(list: ReqList): u32 {
-  let req = list.first, n: u32 = 0, ctx = req.ctx;
+  let req = inOrder(list.first), n: u32 = 0, ctx = req.ctx;
   list.first = changetype<Req>(0);
   const saved = load<u32>(S_TRACE_CTX);
   store<u32>(S_TRACE_CTX, TRACE_CTX_TASK_WORK);
@@ -168,8 +186,7 @@ function runLocal(ctx: RingCtx, min: u32, most: u32): void {
   for (;;) {
     let n = runItems(retryList(ctx), most);
     if (!ctx.retry_count) { // what is left of the list before goes first
-      ctx.retry0 = ctx.work0;
-      ctx.retry1 = ctx.work1;
+      ctx.retry0 = changetype<usize>(inOrder(workList(ctx).first)) as u32;
       ctx.retry_count = ctx.work_count;
       ctx.work0 = 0;
       ctx.work_count = 0;

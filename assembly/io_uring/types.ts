@@ -74,6 +74,8 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   rsrc_first: usize;
   rsrc_last: usize;
   rsrc_round: u32;
+  notif_table: usize; // notification slots (notif_slots.ts), 0 = none registered
+  notif_slots: u32;
   vec_cache: usize; // lengths of the vectors in idle message headers (net_vec.ts), 0 = never had one
   buf_groups: u64; // provided buffers: 16 chains of BufGroup by bgid (kbuf.ts)
   buf_groups1: u64; buf_groups2: u64; buf_groups3: u64; buf_groups4: u64; buf_groups5: u64; buf_groups6: u64; buf_groups7: u64;

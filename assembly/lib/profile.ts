@@ -1,12 +1,14 @@
 // Which kernel this machine behaves as: the table of assembly/abi/profile_rows.ts, laid out at boot so that asking costs one load.
 import {
   L_COUNT, OP_UNKNOWN, PROFILE_COUNT, PROFILE_DEFAULT, PROFILE_ROW_SIZE, REGISTER_UNKNOWN, ROW_BEHAVIOUR, ROW_ENTER, ROW_FEATURE, ROW_LIMIT, ROW_OP,
-  ROW_REGISTER, ROW_SEND, ROW_SETUP, ROW_SQE, SW_COUNT,
+  ROW_REGISTER, ROW_SEND, ROW_SENDZC, ROW_SETUP, ROW_SQE, SENDZC_BAD, SW_COUNT,
 } from "../abi/profile";
 import { PROFILE_ROWS } from "../abi/profile_rows";
 import { IORING_OP_LAST, IORING_REGISTER_LAST } from "../abi/uapi";
 import { EINVAL } from "../abi/errno";
-import { S_BEHAVIOURS, S_LIMITS, S_OP_MEANS, S_PROFILE, S_PROFILE_MASKS, S_REGISTER_MEANS, S_SWITCHES } from "./state";
+import {
+  S_BEHAVIOURS, S_LIMITS, S_OP_MEANS, S_PROFILE, S_PROFILE_MASKS, S_REGISTER_MEANS, S_SENDZC_MEANS, S_SWITCHES,
+} from "./state";
 
 // Bits that are valid before the rows have their say, by kind of row.
 const ALL_SETUP: u32 = 0x7ffff;
@@ -14,6 +16,8 @@ const ALL_ENTER: u32 = 0xff;
 const ALL_SQE: u32 = 0x7f;
 const ALL_FEATURES: u32 = 0x3ffff;
 const ALL_SEND: u32 = 1; // POLL_FIRST
+/** Bits of SENDZC's ioprio that the table knows. */
+const SENDZC_BITS: u32 = 8;
 
 @inline export function profile(): u32 { return load<u32>(S_PROFILE); }
 /** Does this kernel do B_*? */
@@ -26,6 +30,16 @@ const ALL_SEND: u32 = 1; // POLL_FIRST
 @inline export function switchOn(which: u32): u32 { return load<u8>(S_SWITCHES + which) as u32; }
 /** The flags of a kind (ROW_SETUP ... ROW_ZC) that this kernel knows. */
 @inline export function validFlags(kind: u32): u32 { return load<u32>(S_PROFILE_MASKS + (kind << 2)); }
+/** What the flags of the slot era's zero-copy send are done as (SENDZC_*); SENDZC_BAD: one of them means nothing. */
+export function sendzcFlags(wire: u32): u32 {
+  let flags: u32 = wire >> SENDZC_BITS ? SENDZC_BAD : 0;
+  for (let bit: u32 = 0; bit < SENDZC_BITS; bit++) {
+    if (!((wire >> bit) & 1)) continue;
+    const meaning = load<u8>(S_SENDZC_MEANS + (bit as usize));
+    flags |= meaning == 255 ? SENDZC_BAD : (1 as u32) << meaning;
+  }
+  return flags;
+}
 /** What an SQE's opcode is done as, OP_UNKNOWN = nothing. */
 @inline export function opMeaning(opcode: u32): u32 { return load<u8>(S_OP_MEANS + (opcode as usize)) as u32; }
 /** The same for io_uring_register. */
@@ -52,6 +66,7 @@ export function profileInit(wanted: u32): void {
   store<u32>(S_PROFILE, p);
   memory.fill(S_OP_MEANS, OP_UNKNOWN as u8, 256);
   memory.fill(S_REGISTER_MEANS, REGISTER_UNKNOWN as u8, 64);
+  memory.fill(S_SENDZC_MEANS, 255, SENDZC_BITS as usize);
   for (let op: u32 = 0; op < IORING_OP_LAST; op++) store<u8>(S_OP_MEANS + (op as usize), op as u8);
   for (let op: u32 = 0; op < IORING_REGISTER_LAST; op++) store<u8>(S_REGISTER_MEANS + (op as usize), op as u8);
   mask(ROW_SETUP, ALL_SETUP);
@@ -78,6 +93,9 @@ function apply(kind: u32, id: u32, value: u32, on: bool): void {
       return;
     case ROW_LIMIT:
       if (id < L_COUNT) store<u32>(S_LIMITS + (id << 2), on ? (1 as u32) << value : 0);
+      return;
+    case ROW_SENDZC:
+      store<u8>(S_SENDZC_MEANS + (id as usize), (on ? value : 255) as u8);
       return;
     case ROW_BEHAVIOUR:
       setBit(S_BEHAVIOURS + ((id >> 5) << 2), id & 31, on);

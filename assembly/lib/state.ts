@@ -78,6 +78,7 @@ export const S_BEHAVIOURS: usize = STATE_BASE + 0xb48; // u64, bit B_*
 export const S_LIMITS: usize = STATE_BASE + 0xb50; // u32 per L_*, 32 bytes
 export const S_PROFILE_MASKS: usize = STATE_BASE + 0xb70; // u32 of valid flags per kind of row, 40 bytes
 export const S_SWITCHES: usize = STATE_BASE + 0xba0; // u8 per SW_*, 32 bytes
+export const S_SENDZC_MEANS: usize = STATE_BASE + 0xbc0; // u8 per bit of SENDZC's ioprio: the bit of SENDZC_*, 255 = refused, 8 bytes
 // net/tcp_hash.ts
 export const S_TCP_EHASH: usize = STATE_BASE + 0x1800; // 256 chains of connections, 1024 bytes
 export const S_TCP_LHASH: usize = STATE_BASE + 0x1c00; // 64 chains of listeners, 256 bytes
@@ -108,6 +109,7 @@ export const SCRATCH_COUNT: usize = 0x11310; // u64 of an eventfd (fs/eventfd.ts
 export const SCRATCH_SYNC_CANCEL: usize = 0x113a0; // struct io_uring_sync_cancel_reg (io_uring/sync_cancel.ts), 64 bytes
 export const SCRATCH_PARAMS: usize = 0x13b00; // struct io_uring_params (io_uring/ring.ts), 120 bytes
 export const SCRATCH_GETEVENTS: usize = 0x13b80; // struct io_uring_getevents_arg (io_uring/enter.ts)
+export const SCRATCH_SENDZC_ADDR: usize = 0x13c80; // the address of the attempt that runs (io_uring/net_zc_slots.ts), 128 bytes
 export const SCRATCH_REGISTER: usize = 0x13c00; // argument structs of register calls (io_uring/register.ts), 128 bytes
 /** What the running system call keeps in kernel memory: 36 KiB, laid out in net/scratch.ts. */
 export const SYSCALL_SCRATCH: usize = 0x14000;

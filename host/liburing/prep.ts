@@ -208,7 +208,7 @@ function setOpcode(ring: Ring, sqe: number, opcode: number): void {
   ring.words[word] = (ring.words[word] & ~0xff) | opcode;
 }
 
-function setIoprio(ring: Ring, sqe: number, ioprio: number): void {
+export function setIoprio(ring: Ring, sqe: number, ioprio: number): void {
   const word = sqe >> 2;
   ring.words[word] = (ring.words[word] & 0xffff) | (ioprio << 16);
 }

@@ -51,6 +51,7 @@ const NAMES: Readonly<Record<number, (row: Row) => string>> = {
   [names.ROW_FEATURE]: flag(["IORING_FEAT_"]),
   [names.ROW_SEND]: (row) => `${flag(["IORING_RECVSEND_", "IORING_SEND_"])(row)} of SEND`,
   [names.ROW_ZC]: (row) => `${flag(["IORING_RECVSEND_", "IORING_SEND_"])(row)} of zero-copy sends`,
+  [names.ROW_SENDZC]: (row) => `${constantName(names, ["SENDZC_"], 2 ** row.value)} (ioprio ${2 ** row.id})`,
   [names.ROW_LIMIT]: (row) => `${constantName(names, ["L_"], row.id).slice(2).toLowerCase()} ${2 ** row.value}`,
   [names.ROW_BEHAVIOUR]: (row) => constantName(names, ["B_"], row.id).slice(2).toLowerCase(),
 };

@@ -9,7 +9,13 @@ import {
   PROFILE_RC2,
   PROFILE_RC3,
   PROFILE_RFC3,
+  SW_FIXEDBUF_TRUNCATION,
+  SW_SLOTLESS,
   SW_TW_ORDER,
+  SW_UPD_ALLOC_EMPTY,
+  SW_UPD_ALLOC_TAG,
+  SW_UPD_TAG_ALWAYS,
+  SW_UPD_TAG_FIRST,
 } from "../../assembly/abi/profile.ts";
 
 export interface Profile {
@@ -66,12 +72,50 @@ export const PROFILES: readonly Profile[] = [
   },
 ];
 
+const OFF_ON = ["off", "on"];
+
 export const SWITCHES: readonly Switch[] = [
   {
     name: "tw_order",
     id: SW_TW_ORDER,
     values: ["profile", "fifo", "lifo"],
     about: "order in which queued task work runs",
+  },
+  {
+    name: "upd_tag_first",
+    id: SW_UPD_TAG_FIRST,
+    values: OFF_ON,
+    about: "slots: an update sets the tag of empty slots, too",
+  },
+  {
+    name: "upd_tag_always",
+    id: SW_UPD_TAG_ALWAYS,
+    values: OFF_ON,
+    about: "slots: the same, and tag 0 is a tag like any other",
+  },
+  {
+    name: "upd_alloc_empty",
+    id: SW_UPD_ALLOC_EMPTY,
+    values: OFF_ON,
+    about: "slots: an update gives empty slots a notification before it flushes",
+  },
+  {
+    name: "upd_alloc_tag",
+    id: SW_UPD_ALLOC_TAG,
+    values: ["before", "after"],
+    about: "with upd_alloc_empty: when the tag is set",
+  },
+  {
+    name: "slotless",
+    id: SW_SLOTLESS,
+    values: OFF_ON,
+    about: "slots: number 65535 is a notification of the request's own",
+  },
+  {
+    name: "fixedbuf_truncation",
+    id: SW_FIXEDBUF_TRUNCATION,
+    values: ["profile", "on", "off"],
+    about: "a stream takes no more of a registered buffer than one skb holds (a defect of 6.0-rc)",
   },
 ];
 

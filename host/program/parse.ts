@@ -191,6 +191,9 @@ const PARSERS: Record<StepOp, Parser> = {
   regfile: (words, names) => ({ op: "regfile", fds: words.rest().map((word) => names.fd(words, word)) }),
   enable: () => ({ op: "enable" }),
   closering: () => ({ op: "closering" }),
+  notifiers: (words) => ({ op: "notifiers", tags: words.rest().map((word) => words.flags64("a tag", word)) }),
+  unnotifiers: () => ({ op: "unnotifiers" }),
+  exiting: () => ({ op: "exiting" }),
   syssend: (words, names) => {
     const fd = names.fd(words);
     const buf = names.buf(words);

@@ -1,9 +1,10 @@
 // The two lines with KEY=VALUE settings that fill a struct: `sqe` and `msg`. The settings apply in the order in which
 // they are written (`len` after `buf` wins), so they stay a list.
+import { SQE_OFF_SENDZC_ADDR_LEN } from "../../assembly/abi/notif_slots.ts";
 import { MSG_CONTROL_SIZE, MSG_IOV_MAX } from "./context.ts";
 import type { Names } from "./parse.ts";
 import type { MsgSetting, SqeNumberKey, SqeRawKey, SqeSetting, StepBody } from "./steps.ts";
-import { SQE_OPS } from "./vocabulary.ts";
+import { SQE_OPS, SLOT_OPS, type SlotOp } from "./vocabulary.ts";
 import { parseFlags, type Words } from "./words.ts";
 
 const NUMBER_KEYS: readonly SqeNumberKey[] = [
@@ -30,6 +31,8 @@ const NUMBER_KEYS: readonly SqeNumberKey[] = [
   "optname",
   "optlen",
   "optval",
+  "slot",
+  "tag",
 ];
 const RAW_KEY = /^(u8|u16|u32|u64)\.(\d{1,3})$/;
 const SQE_BYTES_MAX = 128;
@@ -39,15 +42,14 @@ const MSG_KEYS = ["iov", "rep", "iovlen", "control", "ctltype", "ctllevel", "ctl
 const SQE_SETTING = `KEY=VALUE with one of ${SQE_KEYS.join(", ")}`;
 const MSG_SETTING = `KEY=VALUE with one of ${MSG_KEYS.join(", ")}`;
 
-function parseOpcode(words: Words): number {
-  const word = words.word("an operation");
+function parseOpcode(words: Words, word: string): number {
   if (Object.hasOwn(SQE_OPS, word)) return SQE_OPS[word];
   const number = parseFlags(word);
   if (number === undefined) words.expected("an operation of docs/programs.md, or its number", word);
   return Number(number & 0xffn);
 }
 
-function parseSqeSetting(words: Words, names: Names): SqeSetting {
+function parseSqeSetting(words: Words, names: Names, slotOp: SlotOp | undefined): SqeSetting {
   const [key, value] = words.pair(SQE_SETTING);
   const raw = RAW_KEY.exec(key);
   if (raw !== null) return parseRaw(words, names, raw, value);
@@ -67,7 +69,9 @@ function parseSqeSetting(words: Words, names: Names): SqeSetting {
     case "ts_ms":
       return { key: "ts_ms", ms: Number(words.flags64("a number of milliseconds", value)) };
     case "dest":
-      return { key: "dest", dest: words.destination(value) };
+      return { key: "dest", dest: words.destination(value), ...(slotOp && { lengthAt: SQE_OFF_SENDZC_ADDR_LEN }) };
+    case "addr_len":
+      return { key: slotOp ? "pad3" : "addr_len", value: names.arg(words, "a length", value) };
     default:
       return { key: key as SqeNumberKey, value: names.arg(words, `a value for ${key}`, value) };
   }
@@ -81,9 +85,12 @@ function parseRaw(words: Words, names: Names, [word, type, offset]: RegExpExecAr
 }
 
 export function parseSqe(words: Words, names: Names): StepBody {
-  const opcode = parseOpcode(words);
+  const word = words.word("an operation");
+  const slotOp = Object.hasOwn(SLOT_OPS, word) ? SLOT_OPS[word] : undefined;
+  const opcode = slotOp?.opcode ?? parseOpcode(words, word);
   const settings: SqeSetting[] = [];
-  while (words.left > 0) settings.push(parseSqeSetting(words, names));
+  if (slotOp?.ioprio !== undefined) settings.push({ key: "ioprio", value: BigInt(slotOp.ioprio) });
+  while (words.left > 0) settings.push(parseSqeSetting(words, names, slotOp));
   return { op: "sqe", opcode, settings };
 }
 

@@ -20,6 +20,7 @@ import {
   SOCKADDR_IN_OFF_FAMILY,
   SOCKADDR_IN_SIZE,
 } from "../../assembly/abi/socket.ts";
+import { SQE_OFF_NOTIFICATION_IDX } from "../../assembly/abi/notif_slots.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 import { MESSAGE_SIZE, type Message, MSG_CONTROL_SIZE, MSG_IOV_MAX, type RunContext } from "./context.ts";
 import type { Destination, MsgSetting, SqeNumberKey, SqeSetting, StepOf } from "./steps.ts";
@@ -48,6 +49,8 @@ const NUMBER_FIELDS: Record<SqeNumberKey, readonly [offset: number, bytes: 1 | 2
   optname: [uapi.SQE_OFF_OPTNAME, 4],
   optlen: [uapi.SQE_OFF_OPTLEN, 4],
   optval: [uapi.SQE_OFF_OPTVAL, 8],
+  slot: [SQE_OFF_NOTIFICATION_IDX, 2],
+  tag: [uapi.SQE_OFF_ADDR, 8],
 };
 
 export function fillSqe(run: RunContext, sqe: number, step: StepOf<"sqe">): void {
@@ -90,7 +93,7 @@ function applySqeSetting(run: RunContext, sqe: number, setting: SqeSetting): voi
     }
     case "dest":
       user.setPointer(sqe + uapi.SQE_OFF_ADDR2, destination(run, setting.dest, user.alloc(SOCKADDR_IN_SIZE)));
-      user.setU16(sqe + uapi.SQE_OFF_ADDR_LEN, SOCKADDR_IN_SIZE);
+      user.setU16(sqe + (setting.lengthAt ?? uapi.SQE_OFF_ADDR_LEN), SOCKADDR_IN_SIZE);
       return;
     case "u8":
     case "u16":

@@ -41,7 +41,7 @@ export type SqeSetting =
   | { key: "buf"; buf: string; offset: number }
   | { key: "msg" | "iov"; msg: string }
   | { key: "ts_ms"; ms: number }
-  | { key: "dest"; dest: Destination }
+  | { key: "dest"; dest: Destination; lengthAt?: number }
   | { key: SqeNumberKey; value: Arg }
   | { key: SqeRawKey; at: number; value: Arg };
 
@@ -71,7 +71,9 @@ export type SqeNumberKey =
   | "level"
   | "optname"
   | "optlen"
-  | "optval";
+  | "optval"
+  | "slot"
+  | "tag";
 
 export type MsgSetting =
   | { key: "iov"; segments: { buf: string; offset: number; length: number }[] }
@@ -114,9 +116,10 @@ export type StepBody =
   | { op: "reg"; opcode: number; arg: Arg; count: number; fd?: FdRef }
   | { op: "reap"; max: number }
   | { op: "settle"; ms: number }
-  | { op: "ring" | "ringmem" | "unregbuf" | "enable" | "closering" }
+  | { op: "ring" | "ringmem" | "unregbuf" | "enable" | "closering" | "unnotifiers" | "exiting" }
   | { op: "regbuf"; bufs: (string | undefined)[] }
   | { op: "regfile"; fds: FdRef[] }
+  | { op: "notifiers"; tags: bigint[] }
   | { op: "syssend"; fd: FdRef; buf: string; length?: number; flags: number }
   | { op: "fill"; fd: FdRef; chunk: number; count: boolean }
   | { op: "recv" | "recvall"; fd: FdRef; length: number; ms: number }

@@ -3,6 +3,7 @@
 // else.
 import * as fcntl from "../../assembly/abi/fcntl.ts";
 import * as futex from "../../assembly/abi/futex.ts";
+import * as slots from "../../assembly/abi/notif_slots.ts";
 import * as socket from "../../assembly/abi/socket.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 
@@ -15,9 +16,9 @@ const NOT_A_WORD = /^(?!IORING_OFF_).*_OFF_|_SIZE$|_LAST$|_SHIFT$|_MASK$/;
 /** What is left out of a long name to make the short one: `IORING_SETUP_SQPOLL` is also `SQPOLL`. */
 const PREFIXES = ["IORING_SETUP_", "IOSQE_", "IORING_"];
 
-function headerNames(): Names {
+function headerNames(headers: readonly Record<string, unknown>[]): Names {
   const names: Names = {};
-  for (const header of HEADERS) {
+  for (const header of headers) {
     for (const [name, value] of Object.entries(header)) {
       if (typeof value !== "number" || NOT_A_WORD.test(name)) continue;
       names[name] = value;
@@ -39,7 +40,7 @@ const OWN_NAMES: Names = {
 };
 
 /** Flags and constants by name. The names of all groups share one table, as no two mean different things. */
-export const FLAGS: Readonly<Names> = { ...headerNames(), ...OWN_NAMES };
+export const FLAGS: Readonly<Names> = { ...headerNames(HEADERS), ...OWN_NAMES };
 
 /** `send_zc` and so on: the names of the header in lower case, and one short form. */
 export const SQE_OPS: Readonly<Names> = {
@@ -49,6 +50,30 @@ export const SQE_OPS: Readonly<Names> = {
       .map(([name, value]) => [name.slice("IORING_OP_".length).toLowerCase(), value as number]),
   ),
   cancel: uapi.IORING_OP_ASYNC_CANCEL,
+};
+
+// The era of notification slots (profiles rfc3 to aug16). Its numbers mean something else to a real kernel, so the C harness does not
+// know these words.
+
+/** An operation of that era; some are told by ioprio from others with the same opcode. */
+export interface SlotOp {
+  opcode: number;
+  ioprio?: number;
+}
+
+export const SLOT_OPS: Readonly<Record<string, SlotOp>> = {
+  sendzc: { opcode: uapi.IORING_OP_SEND_ZC },
+  sendzc_notif: { opcode: uapi.IORING_OP_SEND_ZC },
+  rsrc_update: { opcode: uapi.IORING_OP_FILES_UPDATE },
+  rsrc_update_notif: { opcode: uapi.IORING_OP_FILES_UPDATE, ioprio: slots.IORING_RSRC_UPDATE_NOTIF },
+};
+
+/** The flags, with `NOTIF_FLUSH` and `COPY_TAG` of 6.0-rc and `OVERRIDE_TAG` of the third RFC as short forms. */
+export const SLOT_FLAGS: Readonly<Names> = {
+  ...headerNames([slots]),
+  NOTIF_FLUSH: slots.IORING_RECVSEND_NOTIF_FLUSH,
+  COPY_TAG: slots.IORING_RECVSEND_NOTIF_COPY_TAG,
+  OVERRIDE_TAG: slots.IORING_SENDZC_OVERRIDE_TAG,
 };
 
 /**

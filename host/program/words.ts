@@ -2,7 +2,7 @@
 // `FILE:LINE: expected ..., got ...`.
 import { parseIp } from "../sys/user_memory.ts";
 import type { Destination } from "./steps.ts";
-import { FLAGS } from "./vocabulary.ts";
+import { FLAGS, SLOT_FLAGS } from "./vocabulary.ts";
 
 /** The program does not follow the language. The message starts with FILE:LINE. */
 export class ProgramSyntaxError extends Error {
@@ -35,7 +35,12 @@ function integer(text: string): bigint | undefined {
 export function parseFlags(text: string): bigint | undefined {
   let value = 0n;
   for (const word of text.split("|").filter((part) => part !== "")) {
-    const part = Object.hasOwn(FLAGS, word) ? BigInt.asUintN(64, BigInt(FLAGS[word])) : integer(word);
+    const named = Object.hasOwn(FLAGS, word)
+      ? FLAGS[word]
+      : Object.hasOwn(SLOT_FLAGS, word)
+        ? SLOT_FLAGS[word]
+        : undefined;
+    const part = named === undefined ? integer(word) : BigInt.asUintN(64, BigInt(named));
     if (part === undefined) return undefined;
     value |= part;
   }

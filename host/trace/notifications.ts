@@ -25,7 +25,7 @@ export interface Notification {
   chainedTo?: string;
 }
 
-const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_LINKED];
+const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_SLOT, trace.REF_LINKED];
 
 export class Notifications {
   readonly all: Notification[] = [];

@@ -1,4 +1,5 @@
 // The reasons in the trace as sentences, and its numbers as people write them.
+import * as profile from "../../assembly/abi/profile.ts";
 import * as socket from "../../assembly/abi/socket.ts";
 import * as trace from "../../assembly/abi/trace.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
@@ -17,6 +18,7 @@ const REF_SHORT: Record<number, string> = {
   [trace.REF_PURGED]: "queue purged",
   [trace.REF_READ]: "receiver has read",
   [trace.REF_ABORTED]: "send undone",
+  [trace.REF_SLOT]: "slot flushed",
 };
 
 /** Why the last holder let go, to follow "because". */
@@ -30,6 +32,7 @@ const REF_BECAUSE: Record<number, string> = {
   [trace.REF_PURGED]: "the socket threw its queue away (reset, abort or close)",
   [trace.REF_READ]: "the receiver had read the bytes",
   [trace.REF_ABORTED]: "the send failed after the skb had taken the pages, and was undone",
+  [trace.REF_SLOT]: "its slot was flushed, and nobody else held it",
 };
 
 const COPY_BECAUSE: Record<number, string> = {
@@ -60,7 +63,7 @@ const SQE_FLAGS = bitNames(uapi, "IOSQE_");
 const POLL_BITS = bitNames(socket, "POLL")
   .filter(([, name]) => !name.startsWith("FD_"))
   .map(([bit, name]) => [bit, `POLL${name}`] as const);
-const OPCODES = new Map(bitNames(uapi, "IORING_OP_"));
+const OPCODES = new Map([...bitNames(uapi, "IORING_OP_"), ...bitNames(profile, "OPI_")]);
 const TCP_BITS = ["FIN", "SYN", "RST", "PSH", "ACK", "URG"].map((name, bit) => [1 << bit, name] as const);
 
 function flagText(value: number, names: readonly (readonly [number, string])[], joint: string): string {
