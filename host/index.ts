@@ -1,8 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // The library: a machine, its system calls, rings, programs and traces. Runs wherever Wasm does; nothing in here needs
 // Node (host/cli/node.ts adds what does).
+export * as counters from "../assembly/abi/counters.ts";
 export * as libc from "../assembly/abi/socket.ts";
+export * as trace from "../assembly/abi/trace.ts";
 export * as uapi from "../assembly/abi/uapi.ts";
+export { cost_ns, MEASURED, NOT_A_PREDICTION } from "./compare/cost_model.ts";
+export type { Design as CompareDesign } from "./compare/design.ts";
+export { findDesign } from "./compare/designs/index.ts";
+export { copiedBytes, type Counts } from "./compare/meter.ts";
+export { type Run, runWorkload } from "./compare/run.ts";
+export { findWorkload, type Variant, type Workload } from "./compare/workloads.ts";
 export { errnoName, SyscallError } from "./core/errno.ts";
 export type { CoreExports, CoreImports } from "./core/exports.ts";
 export { type Core, CorePanic, instantiateCore, type NicImport } from "./core/load.ts";

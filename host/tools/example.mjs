@@ -1,13 +1,19 @@
 // `npm run example -- NAME`: runs one of examples/, a TypeScript file against the library or a program (.zc). Without a
-// name it lists them with the first line of each.
+// name it lists them with the first line of each. What a module exports by default is an experiment of examples/thread:
+// its text() is what there is to see.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { dist, filesBelow, root } from "./paths.mjs";
 
-const FILES = filesBelow("examples", ".ts", ".zc").filter((file) => !file.includes(join("examples", "demo")));
+/** Below examples/ are parts of the demo, and experiments with what they share: those have a number. */
+const isExample = (file) => {
+  const folder = basename(dirname(file));
+  return folder === "examples" || (folder === "thread" && /^\d/.test(basename(file)));
+};
+const FILES = filesBelow("examples", ".ts", ".zc").filter(isExample);
 
 const nameOf = (file) => basename(file, extname(file));
 const firstLine = (file) =>
@@ -32,7 +38,8 @@ async function main([name, ...rest]) {
   const outfile = join(dist, "examples", `${nameOf(file)}.mjs`);
   const options = { bundle: true, platform: "node", format: "esm", target: "es2022", logLevel: "warning" };
   await build({ ...options, absWorkingDir: root, entryPoints: [file], outfile });
-  await import(pathToFileURL(outfile).href);
+  const { default: experiment } = await import(pathToFileURL(outfile).href);
+  if (experiment !== undefined) console.log(await experiment.text());
   return 0;
 }
 

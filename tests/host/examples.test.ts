@@ -80,7 +80,12 @@ for (const name of examples) {
 }
 
 test("the list of examples has a line for each, and a wrong name is bad input", () => {
-  assert.equal(run().lines.length, examples.length);
+  // The experiments are tested in thread.test.ts.
+  const experiments = readdirSync(join(folder, "thread")).filter((name) => /^\d.*\.ts$/.test(name));
+  assert.equal(run().lines.length, examples.length + experiments.length);
+  const { lines } = run(experiments[0].replace(".ts", ""));
+  assert.match(lines[0], /^Q: /);
+  assert.match(lines.join("\n"), /\n\nA: [A-Z][\s\S]*\.$/);
   const { status, stderr } = run("no-such-example");
   assert.equal(status, 2);
   assert.match(stderr, /^example: expected one of .*, got 'no-such-example'\n$/);

@@ -1,0 +1,187 @@
+// The experiments of examples/thread: each says the same every time, its answer is the one that its tables bear out, and
+// the README shows what they say now (UPDATE_SNAPSHOTS=1 rewrites that).
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import whichIsBestForSamba from "../../examples/thread/01-which-is-best-for-samba.ts";
+import wasItZeroCopied from "../../examples/thread/02-was-it-zero-copied.ts";
+import messageOfParts from "../../examples/thread/04-message-of-parts.ts";
+import opcodeNumbers from "../../examples/thread/07-opcode-numbers.ts";
+import oneSkbPerSend from "../../examples/thread/12-one-skb-per-send.ts";
+import whenMayTheNextSendGo from "../../examples/thread/14-when-may-the-next-send-go.ts";
+import closeWithANotification from "../../examples/thread/16-close-with-a-notification.ts";
+import { type Cell, type Experiment, expect, render, type Report } from "../../examples/thread/report.ts";
+
+declare const RINGZERO_ROOT: string;
+
+const folder = join(RINGZERO_ROOT, "examples/thread");
+
+/** A table as its rows by their first cell, each by heading. */
+function rowsOf({ tables }: Report, index = 0): Record<string, Record<string, Cell>> {
+  const { head, rows } = tables[index];
+  return Object.fromEntries(
+    rows.map((row) => [row[0], Object.fromEntries(head.map((name, column) => [name, row[column]]))]),
+  );
+}
+
+interface Case {
+  experiment: Experiment;
+  /** What must have been observed, and what must be said about it. */
+  check(report: Report): void;
+}
+
+const EXPERIMENTS: Record<string, Case> = {
+  "01-which-is-best-for-samba": {
+    experiment: whichIsBestForSamba,
+    check: (report) => {
+      const nic = rowsOf(report, 0);
+      const lo = rowsOf(report, 1);
+      const cpu = (rows: typeof nic, way: string) => Number(rows[way]["CPU (model)"]);
+      assert.equal(nic.SENDMSG_ZC.copied, "0.00");
+      assert.equal(nic.SENDMSG.copied, "8.00");
+      assert.equal(lo.SENDMSG_ZC.copied, "1.00", "lo copies on delivery");
+      assert.equal(nic["SEND, SPLICE"]["buffer free"], "never told");
+      // The order that the same ways have on a real kernel over lo, by CPU time.
+      const measured = ["SEND, SPLICE", "SENDMSG", "SENDMSG_ZC", "bounce, SENDMSG_ZC"];
+      const ordered = measured.map((way) => cpu(lo, way));
+      assert.deepEqual(
+        ordered,
+        [...ordered].sort((a, b) => a - b),
+      );
+      assert.ok(cpu(nic, "SENDMSG_ZC") < cpu(nic, "SENDMSG"));
+      assert.ok(cpu(nic, "bounce, SENDMSG_ZC") < cpu(nic, "bounce, SENDMSG"));
+      assert.match(report.answer, /a NIC is best used by SENDMSG_ZC for .* and lo by SEND, SPLICE for a file/);
+      assert.match(report.answer, /saves 8\.00 MiB of copies .* never says when the file may change\.$/);
+    },
+  },
+  "02-was-it-zero-copied": {
+    experiment: wasItZeroCopied,
+    check: (report) => {
+      const rows = rowsOf(report);
+      assert.deepEqual(Object.values(rows["really copied"]).slice(1), ["no", "yes", "yes"]);
+      for (const release of ["6.0", "6.18"])
+        assert.deepEqual(Object.values(rows[release]).slice(1), new Array(3).fill("{1, 0, F_NOTIF}"));
+      for (const release of ["6.2 REPORT_USAGE", "6.18 REPORT_USAGE"])
+        assert.deepEqual(Object.values(rows[release]).slice(1), [
+          "{1, 0, F_NOTIF}",
+          "{1, COPIED, F_NOTIF}",
+          "{1, COPIED, F_NOTIF}",
+        ]);
+      assert.match(report.answer, /^Every copy is told by MSG_ZEROCOPY, 6\.2 REPORT_USAGE and 6\.18 REPORT_USAGE; /);
+      assert.match(
+        report.answer,
+        /nothing at all is told by .*6\.0 and 6\.18; and 6\.0 REPORT_USAGE and 6\.1 REPORT_USAGE refuse/,
+      );
+    },
+  },
+  "04-message-of-parts": {
+    experiment: messageOfParts,
+    check: (report) => {
+      const rows = rowsOf(report);
+      assert.equal(rows["6.0 SENDMSG"]["bytes copied"], 4200);
+      assert.equal(rows["6.0 SENDMSG_ZC"].CQEs, "{1, -EINVAL, 0}");
+      for (const release of ["6.1", "6.18"]) {
+        assert.equal(rows[`${release} SENDMSG_ZC`].datagrams, "1400 + 1400 + 1400");
+        assert.equal(rows[`${release} SENDMSG_ZC`]["bytes copied"], 0);
+      }
+      assert.match(report.answer, /^Yes: 6\.1 SENDMSG_ZC and 6\.18 SENDMSG_ZC sent all 4200 bytes as 3 datagrams/);
+    },
+  },
+  "07-opcode-numbers": {
+    experiment: opcodeNumbers,
+    check: (report) => {
+      const rows = rowsOf(report);
+      assert.deepEqual(
+        ["rc1", "6.0", "6.1", "6.18"].map((kernel) => rows[kernel].opcodes),
+        [48, 48, 49, 63],
+      );
+      assert.match(report.answer, /^6\.18 has 63 opcodes where the thread's kernel had 48, .* go slower than before/);
+    },
+  },
+  "12-one-skb-per-send": {
+    experiment: oneSkbPerSend,
+    check: (report) => {
+      const rows = rowsOf(report);
+      assert.equal(rows["6.0, one each"].skbs, 16);
+      assert.equal(rows["6.9, one each"].skbs, 16);
+      assert.equal(rows["6.10, one each"].skbs, 2);
+      assert.equal(rows["6.18, one each"].notifications, 16);
+      assert.ok(Number(rows["6.18, one each"].packets) < Number(rows["6.9, one each"].packets));
+      assert.match(report.answer, /^In 6\.0 and 6\.9 it does: 16 sends took 16 skbs and 16 packets; /);
+    },
+  },
+  "14-when-may-the-next-send-go": {
+    experiment: whenMayTheNextSendGo,
+    check: (report) => {
+      const [{ head, rows }] = report.tables;
+      const column = (name: string) => head.indexOf(name);
+      for (const row of rows) {
+        const isUnlinked = row[column("issued")] === "all at once";
+        assert.equal(row[column("in order")], isUnlinked ? "no" : "yes");
+        assert.equal(row[column("the peer got")] === "A B C D", !isUnlinked);
+        if (row[column("issued")] === "after the first CQE")
+          assert.ok(Number(row[column("before a notification")]) > 0);
+      }
+      assert.match(
+        report.answer,
+        /^From the first CQE of the one before: .* all at once the stream is mixed \([A-D]{5,}\)\.$/,
+      );
+    },
+  },
+  "16-close-with-a-notification": {
+    experiment: closeWithANotification,
+    check: (report) => {
+      const [{ head, rows }] = report.tables;
+      for (const row of rows) {
+        const of = (name: string) => String(row[head.indexOf(name)]);
+        assert.equal(of("close() took"), "0 us");
+        assert.match(of("left behind it"), /^1 ring, 3 notifications, /);
+        assert.equal(of("1 s later") === "all gone", of("held by").endsWith("late"));
+        assert.equal(of("1 h later") === "all gone", of("held by") !== "NIC that never completes");
+      }
+      assert.match(report.answer, /^No crash, and no wait: close\(\) returned after 0 us in all /);
+    },
+  },
+};
+
+/** Once for all tests: name, report. */
+const reports = new Map<string, Report>();
+
+for (const [name, { experiment, check }] of Object.entries(EXPERIMENTS)) {
+  test(`examples/thread/${name}`, async () => {
+    const report = await experiment.run();
+    reports.set(name, report);
+    assert.equal(report.question, experiment.question);
+    assert.match(report.answer, /^[A-Z0-9].*[^.]\.$/);
+    check(report);
+    assert.equal(await experiment.text(), render(report), "it says the same every time");
+  });
+}
+
+test("every experiment is tested", () => {
+  const files = readdirSync(folder).filter((name) => /^\d.*\.ts$/.test(name));
+  assert.deepEqual(
+    files.map((name) => name.replace(/\.ts$/, "")),
+    Object.keys(EXPERIMENTS),
+  );
+});
+
+test("an experiment that observes something else has no answer", () => {
+  assert.throws(() => expect(false, "a copy"), /no answer: a copy/);
+});
+
+test("the README shows what the experiments say", () => {
+  const path = join(folder, "README.md");
+  const text = readFileSync(path, "utf8");
+  const shown: string[] = [];
+  const current = text.replace(/(<!-- (\S+) says -->\n)[\s\S]*?(<!-- end -->)/g, (_, begin, name: string, end) => {
+    shown.push(name);
+    const report = reports.get(name);
+    assert.ok(report !== undefined, `the README shows ${name}, which is no experiment`);
+    return `${begin}\`\`\`\n${render(report)}\n\`\`\`\n${end}`;
+  });
+  assert.deepEqual(shown, Object.keys(EXPERIMENTS), "each experiment once, in the order of the thread");
+  if (process.env.UPDATE_SNAPSHOTS === "1") writeFileSync(path, current);
+  else assert.equal(text, current, "UPDATE_SNAPSHOTS=1 npm test rewrites it");
+});
