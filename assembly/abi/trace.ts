@@ -43,15 +43,20 @@ export const TR_IO_URING_FAIL_LINK: u32 = 11;
 export const TR_IO_URING_DEFER: u32 = 12; // drained request put aside
 export const TR_IO_URING_CANCEL: u32 = 13; // b result
 export const TR_IO_URING_RING_EXIT: u32 = 14; // object ring, b requests outstanding, c 1 = finished
+export const TR_IO_URING_SQE: u32 = 15; // an SQE was taken, before its prep: b its address, c the ring
+export const TR_IO_URING_SOCKET: u32 = 16; // about to be issued on a socket: b the socket, c family << 16 | type
 
 // Zero-copy events: object = notification (its ubuf_info), a = its user_data.
-export const TR_NOTIF_ALLOC: u32 = 32;
+export const TR_NOTIF_ALLOC: u32 = 32; // b the request that posts its CQE; 0 = a MSG_ZEROCOPY record
 export const TR_NOTIF_LINK: u32 = 33; // b head notification it was chained to
 export const TR_UBUF_GET: u32 = 34; // b count after, c REF_*
 export const TR_UBUF_PUT: u32 = 35; // b count after, c REF_*
 export const TR_UBUF_COPY: u32 = 36; // b bytes copied (0 = never attached), c COPY_*
 export const TR_NOTIF_DONE: u32 = 37; // last reference gone; c REF_* that was the last
 export const TR_NOTIF_USAGE: u32 = 38; // notification CQE built; b 1 = reports COPIED, c COPY_* (0 = not copied)
+export const TR_NOTIF_REQ: u32 = 39; // a send uses it: a user_data of the send, b its request (0 = the call that runs), c from a registered buffer
+export const TR_UBUF_SKB: u32 = 40; // the data area c of skb b carries it from now on
+export const TR_UBUF_SKB_END: u32 = 41; // and no longer: freed, or given a copy
 
 // Why a ubuf reference was taken or dropped.
 export const REF_REQUEST: u32 = 1; // the request's own, dropped by the flush
@@ -97,3 +102,4 @@ export const TR_TCP_RETRANS: u32 = 75; // a = seq | end_seq << 32
 export const TR_NIC_TX: u32 = 76; // frame given to the NIC: a dev, b len
 export const TR_NIC_TX_DONE: u32 = 77; // NIC no longer reads it: a dev
 export const TR_NIC_RX: u32 = 78; // a dev, b len
+export const TR_NET_DEV_QUEUE: u32 = 79; // waits in front of a device: a as NET_DEV_XMIT, b len

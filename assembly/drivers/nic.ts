@@ -23,7 +23,7 @@ import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
 import { localBhDisable, localBhEnable } from "../kernel/sched";
 import { chunkAlloc, isUserPage, pageFragRefill, pageFragTake, putPage } from "../mm/page";
 import { checksumField, pseudoSum } from "../net/checksum";
-import { ETH_HLEN, NEIGH_TABLE, NetDevice, devAlloc, devDrop, devQueue, netifRx } from "../net/dev";
+import { ETH_HLEN, NEIGH_TABLE, NetDevice, devAlloc, devDrop, devQueue, netifRx, traceQueued } from "../net/dev";
 import {
   CHECKSUM_NONE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SKB_OVERHEAD, SkBuff, allocSkb, fragAddr, fragSize, kfreeSkb, skbCopyBits, skbFillPage,
   skbHeadlen, skbPush, skbUnclone,
@@ -114,7 +114,10 @@ function nicXmit(skb: SkBuff, dev: NetDevice): void {
     devDrop(skb, dev);
     return;
   }
-  if (q.qlen || !nicPost(skb, dev)) skbQueueTail(q, skb);
+  if (q.qlen || !nicPost(skb, dev)) {
+    traceQueued(skb, dev);
+    skbQueueTail(q, skb);
+  }
 }
 
 @inline function txdAt(dev: NetDevice, i: u32): usize { return dev.priv + TX_RING + (i & (dev.tx_ring - 1)) * NIC_TXD_SIZE; }

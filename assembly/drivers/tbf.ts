@@ -5,7 +5,7 @@
 // Lengths count the Ethernet header. man: tc-tbf(8).
 import { nil, nowNs } from "../lib/state";
 import { Timer, timerArm, timerArmed, timerCancel, timerFree, timerNew } from "../lib/timer";
-import { ETH_HLEN, NetDevice, devDrop, devHardStartXmit, devQueue } from "../net/dev";
+import { ETH_HLEN, NetDevice, devDrop, devHardStartXmit, devQueue, traceQueued } from "../net/dev";
 import { gsoSegs, headerLen, skbSegment } from "../net/gso";
 import { SkBuff } from "../net/skbuff";
 import { skbDequeue, skbQueueTail } from "../net/skb_queue";
@@ -67,6 +67,7 @@ function tbfQueue(skb: SkBuff, dev: NetDevice, len: u32): void {
     return;
   }
   dev.q_bytes += len;
+  traceQueued(skb, dev);
   skbQueueTail(devQueue(dev), skb);
 }
 

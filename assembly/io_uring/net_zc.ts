@@ -9,6 +9,7 @@ import { ITER_BVEC, iterVec, kvecBase, kvecLen } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, EOPNOTSUPP, ERESTARTSYS } from "../abi/errno";
 import { PAGE_SHIFT } from "../abi/layout";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_ZEROCOPY } from "../abi/socket";
+import { TR_NOTIF_REQ, TRACE_ZC } from "../abi/trace";
 import {
   IORING_CQE_F_MORE, IORING_RECVSEND_FIXED_BUF, IORING_SEND_VECTORIZED, IORING_SEND_ZC_REPORT_USAGE,
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR3, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD2, SQE_OFF_PAD3,
@@ -16,6 +17,7 @@ import {
 import { ROW_ZC } from "../abi/profile";
 import { validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
+import { trace } from "../lib/trace";
 import { accountMem } from "../kernel/task";
 import { FILE_SOCKET } from "../fs/file";
 import { SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
@@ -43,6 +45,7 @@ function prepCommon(req: Req, sqe: usize): i32 {
   req.notif = notif;
   req.flags |= REQ_F_NEED_CLEANUP;
   req.zc_flags = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
+  trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(reqUarg(notif)), req.user_data, changetype<usize>(req) as u32, req.zc_flags & IORING_RECVSEND_FIXED_BUF);
   if (req.zc_flags & ~validFlags(ROW_ZC)) return -EINVAL;
   if (req.zc_flags & IORING_SEND_ZC_REPORT_USAGE) notif.zc_report = 1;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS) | MSG_NOSIGNAL | MSG_ZEROCOPY;

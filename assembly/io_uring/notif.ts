@@ -58,7 +58,7 @@ export function allocNotif(ctx: RingCtx, user_data: u64): Req {
   ctx.nr_notifs++;
   cntInc(CNT_NOTIFS);
   cntInc(CNT_NOTIFS_LIVE);
-  trace(TRACE_ZC, TR_NOTIF_ALLOC, changetype<usize>(uarg), user_data, 0, 0);
+  trace(TRACE_ZC, TR_NOTIF_ALLOC, changetype<usize>(uarg), user_data, changetype<usize>(notif) as u32, 0);
   return notif;
 }
 

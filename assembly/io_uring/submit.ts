@@ -13,14 +13,17 @@ import {
   IORING_SETUP_IOPOLL, IORING_SETUP_SUBMIT_ALL, RING_OFF_SQ_DROPPED, RING_OFF_SQ_HEAD, RING_OFF_SQ_TAIL, SQE_OFF_BUF_INDEX,
   SQE_OFF_FD, SQE_OFF_USER_DATA,
 } from "../abi/uapi";
-import { TR_IO_URING_ISSUE, TR_IO_URING_ISSUE_RET, TR_IO_URING_SUBMIT_REQ, TRACE_RING } from "../abi/trace";
+import {
+  TR_IO_URING_ISSUE, TR_IO_URING_ISSUE_RET, TR_IO_URING_SOCKET, TR_IO_URING_SQE, TR_IO_URING_SUBMIT_REQ, TRACE_RING,
+} from "../abi/trace";
 import { OP_UNKNOWN, ROW_SQE } from "../abi/profile";
 import { validFlags } from "../lib/profile";
 import { notModelled } from "../lib/not_modelled";
 import { nil } from "../lib/state";
 import { trace, traceOn } from "../lib/trace";
 import { FD_MAX, fdSlot } from "../kernel/task";
-import { File, fget } from "../fs/file";
+import { FILE_SOCKET, File, fget } from "../fs/file";
+import { Sock } from "../net/sock";
 import { dialectOpcode } from "./dialect";
 import { drainReq, initDrain } from "./drain";
 import { iowqRace, iowqWarm, queueIowq } from "./iowq";
@@ -95,6 +98,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
 
 /** Preps one SQE and issues it or adds it to its chain. 0, or the error that ends a batch without SUBMIT_ALL. */
 @inline function submitSqe(ctx: RingCtx, req: Req, sqe: usize, traced: bool): i32 {
+  if (traced) trace(TRACE_RING, TR_IO_URING_SQE, changetype<usize>(req), load<u64>(sqe, SQE_OFF_USER_DATA), sqe as u32, changetype<usize>(ctx) as u32);
   const err = initReq(ctx, req, sqe);
   if (err) return err == -ENOTMODELLED ? err : submitFailInit(ctx, req, err);
   if (traced) trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
@@ -252,10 +256,18 @@ function queueAsync(req: Req, ret: i32): void {
   if (timeout) armLinkTimeout(timeout);
 }
 
+function traceIssue(req: Req, issueFlags: u32): void {
+  if (req.file && req.file.kind == FILE_SOCKET) {
+    const sk = changetype<Sock>(req.file.priv);
+    trace(TRACE_RING, TR_IO_URING_SOCKET, changetype<usize>(req), req.user_data, changetype<usize>(sk) as u32, (sk.family << 16) | sk.type);
+  }
+  trace(TRACE_RING, TR_IO_URING_ISSUE, changetype<usize>(req), req.user_data, req.opcode, issueFlags);
+}
+
 /** Issues: 0 = completed, IOU_ISSUE_SKIP_COMPLETE = it will be, else -errno (nothing completed). */
 @inline export function issueSqe(req: Req, issueFlags: u32, traced: bool): i32 {
   if (opFlags(req.opcode) & OP_NEEDS_FILE && !req.file && !assignFile(req)) return -EBADF;
-  if (traced) trace(TRACE_RING, TR_IO_URING_ISSUE, changetype<usize>(req), req.user_data, req.opcode, issueFlags);
+  if (traced) traceIssue(req, issueFlags);
   const ret = req.flags & REQ_F_CREDS ? issueAs(req, issueFlags) : opIssue(req, issueFlags);
   if (traced) trace(TRACE_RING, TR_IO_URING_ISSUE_RET, changetype<usize>(req), req.user_data, (ret == IOU_COMPLETE ? req.res : ret) as u32, 0);
   if (ret == IOU_COMPLETE) {

@@ -11,7 +11,7 @@ import { DEV_MAX, DEV_SIZE } from "../abi/layout";
 import { CNT_TX_FRAGS, CNT_TX_PACKETS } from "../abi/counters";
 import { BUG_SOFTIRQ_LOOP } from "../abi/bug";
 import { NETIF_F_HW_CSUM, NETIF_F_SG } from "../abi/dev";
-import { TR_NET_DEV_DROP, TR_NET_DEV_RX, TR_NET_DEV_XMIT, TRACE_NET, REF_DROPPED } from "../abi/trace";
+import { TR_NET_DEV_DROP, TR_NET_DEV_QUEUE, TR_NET_DEV_RX, TR_NET_DEV_XMIT, TRACE_NET, REF_DROPPED } from "../abi/trace";
 import { bugOn } from "../lib/bug";
 import {
   S_BACKLOG_HEAD, S_BACKLOG_LEN, S_BACKLOG_TAIL, S_DEV_COUNT, S_DEV_TABLE, S_HOOK_IP_RCV, S_HOOK_TAP, S_TAP_LIST, cntAdd, cntInc, nil,
@@ -102,6 +102,11 @@ export function devAlloc(kind: u32, ns: u32): NetDevice {
 @inline function traceWord(skb: SkBuff, dev: NetDevice): u64 {
   const protocol: u32 = skb.nh ? load<u8>(skb.nh, 9) : 0;
   return (dev.index | (dev.ns << 8) | (protocol << 16)) as u64;
+}
+
+/** The skb waits in a qdisc or for a descriptor. */
+export function traceQueued(skb: SkBuff, dev: NetDevice): void {
+  trace(TRACE_NET, TR_NET_DEV_QUEUE, changetype<usize>(skb), traceWord(skb, dev), skb.len, 0);
 }
 
 export function devDrop(skb: SkBuff, dev: NetDevice): void {

@@ -13,7 +13,7 @@
 import { PAGE_SHIFT } from "../abi/layout";
 import { BUG_REF_UNDERFLOW, BUG_WMEM } from "../abi/bug";
 import { SOCK_STREAM, SO_EE_CODE_ZEROCOPY_COPIED, SO_EE_ORIGIN_ZEROCOPY } from "../abi/socket";
-import { COPY_NO_SG, REF_ABORTED, REF_PURGED, REF_REQUEST, TR_NOTIF_DONE, TR_UBUF_COPY, TR_UBUF_PUT, TRACE_ZC } from "../abi/trace";
+import { COPY_NO_SG, REF_ABORTED, REF_PURGED, REF_REQUEST, TR_NOTIF_ALLOC, TR_NOTIF_DONE, TR_NOTIF_REQ, TR_UBUF_COPY, TR_UBUF_PUT, TRACE_ZC } from "../abi/trace";
 import { bugOn } from "../lib/bug";
 import { cntInc, nil } from "../lib/state";
 import { CNT_MSGZC } from "../abi/counters";
@@ -70,6 +70,7 @@ export function msgZerocopyRealloc(sk: Sock, size: u32, existing: UbufInfo): Ubu
   if (!accountPages(uarg, size)) return nil<UbufInfo>();
   uarg.len++;
   uarg.bytelen += size;
+  trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(uarg), sk.zckey as u64, 0, 0);
   sk.zckey++;
   if (stream) netZcopyGet(existing, REF_REQUEST); // a datagram's later calls share the reference of the first
   return existing;
@@ -98,6 +99,8 @@ function msgZerocopyAlloc(sk: Sock, size: u32): UbufInfo {
   uarg.bytelen = size;
   uarg.zerocopy = 1;
   uarg.skb = skb;
+  trace(TRACE_ZC, TR_NOTIF_ALLOC, changetype<usize>(uarg), uarg.user_data, 0, 0);
+  trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(uarg), uarg.user_data, 0, 0);
   sockHold(sk);
   cntInc(CNT_MSGZC);
   return changetype<UbufInfo>(uarg);

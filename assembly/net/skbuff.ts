@@ -17,7 +17,7 @@ import { CNT_COPIED_BY, CNT_COPIED_ZC, CNT_SHINFO_LIVE, CNT_SKBS, CNT_SKBS_LIVE,
 import { BUG_FRAGREF, BUG_REF_UNDERFLOW, BUG_SKB_LEN } from "../abi/bug";
 import { ENOMEM } from "../abi/errno";
 import {
-  COPY_LOCAL_DELIVERY, REF_DROPPED, REF_ORPHANED, REF_SPLIT, REF_UNCLONE, TR_SKB_ALLOC, TR_SKB_CLONE, TR_SKB_FREE, TR_UBUF_COPY,
+  COPY_LOCAL_DELIVERY, REF_DROPPED, REF_ORPHANED, REF_SPLIT, REF_UNCLONE, TR_SKB_ALLOC, TR_SKB_CLONE, TR_SKB_FREE, TR_UBUF_COPY, TR_UBUF_SKB, TR_UBUF_SKB_END,
   TRACE_NET, TRACE_ZC,
 } from "../abi/trace";
 import { bugOn, DEBUG } from "../lib/bug";
@@ -195,10 +195,15 @@ function skbReleaseData(skb: SkBuff, reason: u32): void {
 
 // Zero-copy marking -----------------------------------------------------------------------------------------------
 
+@inline function traceCarried(event: u32, skb: SkBuff, uarg: UbufInfo): void {
+  trace(TRACE_ZC, event, changetype<usize>(uarg), uarg.user_data, changetype<usize>(skb) as u32, changetype<usize>(skb.shinfo) as u32);
+}
+
 /** Makes the data area carry `uarg` without taking a reference (the caller has taken or moved one). */
 export function skbZcopyInit(skb: SkBuff, uarg: UbufInfo): void {
   skb.shinfo.uarg = uarg;
   skb.shinfo.flags |= uarg.flags;
+  traceCarried(TR_UBUF_SKB, skb, uarg);
 }
 
 /** skb_zcopy_set(): attaches `uarg` if the skb has none yet, taking a reference. */
@@ -213,6 +218,7 @@ export function skbZcopySet(skb: SkBuff, uarg: UbufInfo, reason: u32): void {
 export function skbZcopyClear(skb: SkBuff, success: bool, reason: u32): void {
   const uarg = skbZcopy(skb);
   if (!uarg) return;
+  traceCarried(TR_UBUF_SKB_END, skb, uarg);
   skb.shinfo.flags &= ~SKBFL_ALL_ZEROCOPY;
   skb.shinfo.uarg = nil<UbufInfo>();
   call_indirect<void>(uarg.complete, changetype<usize>(skb), changetype<usize>(uarg), success as u32, reason);
@@ -255,6 +261,7 @@ export function skbUnclone(skb: SkBuff): i32 {
   if (skb.th) skb.th += delta;
   skb.cloned = 0;
   old.dataref--;
+  if (n.flags & SKBFL_ZEROCOPY_ENABLE) traceCarried(TR_UBUF_SKB, skb, n.uarg);
   return 0;
 }
 

@@ -10,8 +10,9 @@ import { NETIF_F_SG } from "../abi/dev";
 import { CNT_COPIED_BY, CNT_COPIED_PAGES, CNT_COPIED_TX, CNT_COPIED_ZC, CNT_TX_SKBS } from "../abi/counters";
 import { EAGAIN, EEXIST, EFAULT, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
 import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, MSG_SPLICE_PAGES, MSG_ZEROCOPY } from "../abi/socket";
-import { COPY_NO_SG, REF_ABORTED } from "../abi/trace";
+import { COPY_NO_SG, REF_ABORTED, TR_UBUF_COPY, TRACE_ZC } from "../abi/trace";
 import { cntAdd, cntInc, nil } from "../lib/state";
+import { trace } from "../lib/trace";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
 import { MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSet, fragSize, skbCanCoalesce, skbFillPage, skbZcopy, skbZcopyDowngradeManaged } from "./skbuff";
 import { skbUnlink } from "./skb_queue";
@@ -64,6 +65,7 @@ function sendmsgLocked(sk: Sock, msg: MsgHdr): i32 {
     if (msg.ubuf) {
       uarg = msg.ubuf;
       zc = sg;
+      if (!sg) trace(TRACE_ZC, TR_UBUF_COPY, changetype<usize>(uarg), uarg.user_data, 0, COPY_NO_SG);
     } else if (sk.flags & SOCK_F_ZEROCOPY) {
       const tail = writeQueue(sk).last;
       uarg = msgZerocopyRealloc(sk, it.count, tail ? skbZcopy(tail) : nil<UbufInfo>());

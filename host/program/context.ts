@@ -77,6 +77,8 @@ export class RunContext {
   readonly scratch: number;
   line = 0;
   op = "";
+  /** Told of each SQE that the program has filled: its address. */
+  onSqe: ((address: number) => void) | undefined;
 
   constructor(machine: Machine, emit: (event: ProgramEvent) => void) {
     this.machine = machine;
@@ -140,6 +142,14 @@ export class RunContext {
   /** The first buffer of that name: a second one never hides it. */
   buf(name: string): Buffer {
     return this.#bufs.get(name) ?? this.fail(`there is no buffer ${name}`);
+  }
+
+  /** The buffer that an address lies in, with its name. */
+  bufferAt(address: number): { name: string; buffer: Buffer } | undefined {
+    for (const [name, buffer] of this.#bufs) {
+      if (address >= buffer.address && address < buffer.address + Math.max(1, buffer.length)) return { name, buffer };
+    }
+    return undefined;
   }
 
   addBuf(name: string, buffer: Buffer): void {

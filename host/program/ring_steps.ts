@@ -85,6 +85,7 @@ export function stepSqe(run: RunContext, step: StepOf<"sqe">): void {
   ring.tail = (ring.tail + 1) >>> 0;
   ring.pending = (ring.pending + 1) >>> 0;
   user.setU32(ring.rings + sqOff.tail, ring.tail);
+  run.onSqe?.(sqe);
 }
 
 function enter(run: RunContext, toSubmit: number, minComplete: number, flags: number, arg = 0, argsz = 0): number {

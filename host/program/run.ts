@@ -92,6 +92,8 @@ export interface RunOptions {
   onEvent?: (event: ProgramEvent) => void;
   /** Called before each step, for a reader of the trace that wants to know where a line began. */
   onStep?: (step: Step) => void;
+  /** Called once, before the first step: for who wants to know what the program's names mean. */
+  onStart?: (run: RunContext) => void;
 }
 
 /** Runs `program` on a machine of its own. Throws only for a bug of the emulator (CorePanic). */
@@ -101,6 +103,7 @@ export function runProgram(machine: Machine, program: Program, options: RunOptio
     events.push(event);
     options.onEvent?.(event);
   });
+  options.onStart?.(run);
   for (const step of program.steps) {
     run.line = step.line;
     run.op = step.op;

@@ -58,7 +58,8 @@ export class Rows {
   }
 
   #remember(record: TraceRecord, row: Row): void {
-    if (record.event === trace.TR_NOTIF_ALLOC) this.#allocated = row;
+    // A record of MSG_ZEROCOPY belongs to a call, not to a request.
+    if (record.event === trace.TR_NOTIF_ALLOC && record.b !== 0) this.#allocated = row;
     if (record.event === trace.TR_TCP_XMIT) {
       this.#leaving = { row, segment: row.wire, length: this.#wire.length(record) };
     }

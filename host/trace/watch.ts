@@ -2,8 +2,10 @@
 import type { Machine } from "../machine.ts";
 import type { RunResult } from "../program/outcome.ts";
 import { type RunOptions, runProgram } from "../program/run.ts";
-import type { Program, StepOp } from "../program/steps.ts";
-import { TraceReader } from "./decode.ts";
+import type { ProgramEvent } from "../program/events.ts";
+import type { WireFrame } from "../nic/wire.ts";
+import type { Program, Step, StepOp } from "../program/steps.ts";
+import { TraceReader, type TraceRecord } from "./decode.ts";
 import { Timeline } from "./timeline.ts";
 
 export interface Watched extends RunResult {
@@ -17,34 +19,64 @@ export interface WatchOptions extends RunOptions {
   quiet?: readonly StepOp[];
 }
 
-/** `text`: the program's own. The machine must have been created with its trace switched on. */
-export function watchProgram(machine: Machine, program: Program, text: string, options: WatchOptions = {}): Watched {
+/** Who follows a run while it happens. Records come before the step or event that follows them. */
+export interface Observer {
+  step(step: Step): void;
+  event(event: ProgramEvent): void;
+  records(records: readonly TraceRecord[]): void;
+  frame?(frame: WireFrame): void;
+}
+
+/** Runs a program with its trace. Returns also how many records were overwritten before they could be read. */
+export function observeProgram(
+  machine: Machine,
+  program: Program,
+  observer: Observer,
+  options: RunOptions = {},
+): RunResult & { lost: number } {
   const reader = new TraceReader(machine);
-  const devices = new Map<number, string>();
-  const timeline = new Timeline(text.split("\n"), devices, options.quiet);
-  const catchUp = () => {
-    // Programs make devices on their way: the simulated NICs.
-    for (const [name, dev] of machine.network?.devices ?? []) devices.set(dev, name);
-    timeline.records(reader.read());
-  };
+  const catchUp = () => observer.records(reader.read());
   // What happened before the program is not its doing.
   reader.read();
   machine.onFrame((frame) => {
     catchUp();
-    timeline.frame(frame);
+    observer.frame?.(frame);
   });
   const result = runProgram(machine, program, {
+    ...options,
     onStep: (step) => {
       catchUp();
-      timeline.step(step);
+      observer.step(step);
       options.onStep?.(step);
     },
     onEvent: (event) => {
       catchUp();
-      timeline.event(event);
+      observer.event(event);
       options.onEvent?.(event);
     },
   });
   catchUp();
-  return { ...result, timeline, lost: reader.lost };
+  return { ...result, lost: reader.lost };
+}
+
+/** Names of a machine's devices by index. Programs make devices on their way: the simulated NICs. */
+export function deviceNames(machine: Machine): Map<number, string> {
+  return new Map([...(machine.network?.devices ?? [])].map(([name, dev]) => [dev, name]));
+}
+
+/** `text`: the program's own. The machine must have been created with its trace switched on. */
+export function watchProgram(machine: Machine, program: Program, text: string, options: WatchOptions = {}): Watched {
+  const devices = new Map<number, string>();
+  const timeline = new Timeline(text.split("\n"), devices, options.quiet);
+  const observer: Observer = {
+    step: (step) => timeline.step(step),
+    event: (event) => timeline.event(event),
+    frame: (frame) => timeline.frame(frame),
+    records: (records) => {
+      for (const [dev, name] of deviceNames(machine)) devices.set(dev, name);
+      timeline.records(records);
+    },
+  };
+  const result = observeProgram(machine, program, observer, options);
+  return { ...result, timeline };
 }

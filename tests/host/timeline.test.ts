@@ -15,7 +15,7 @@ function record(event: number, fields: Partial<TraceRecord> = {}): TraceRecord {
   return { index: 0, time_ns: 0n, event, context: abi.TRACE_CTX_TASK, object: UBUF, a: 1n, b: 0, c: 0, ...fields };
 }
 
-const alloc = record(abi.TR_NOTIF_ALLOC);
+const alloc = record(abi.TR_NOTIF_ALLOC, { b: 0x2000 });
 const attach = record(abi.TR_UBUF_GET, { b: 2, c: abi.REF_SKB });
 const flush = (b: number) => record(abi.TR_UBUF_PUT, { b, c: abi.REF_REQUEST });
 const put = (b: number, c: number) => record(abi.TR_UBUF_PUT, { b, c, context: abi.TRACE_CTX_SOFTIRQ });
