@@ -9,6 +9,7 @@ import { conformCommand } from "./conform.ts";
 import { demoCommand } from "./demo.ts";
 import { diffCommand } from "./diff.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError } from "./errors.ts";
+import { explainCommand } from "./explain.ts";
 import { profilesCommand } from "./profiles.ts";
 import { recordCommand } from "./record.ts";
 import { runCommand } from "./run.ts";
@@ -25,6 +26,7 @@ function ringzero(): Command {
   // Commands take over these settings only when they are made by the program itself.
   for (const define of [
     runCommand,
+    explainCommand,
     conformCommand,
     diffCommand,
     recordCommand,
