@@ -28,6 +28,7 @@ import {
   CHECKSUM_NONE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SKB_OVERHEAD, SkBuff, allocSkb, fragAddr, fragSize, kfreeSkb, skbCopyBits, skbFillPage,
   skbHeadlen, skbPush, skbUnclone,
 } from "../net/skbuff";
+import { isLinkBroadcast } from "../net/route";
 import { skbDequeue, skbQueueTail } from "../net/skb_queue";
 
 @external("env", "nic") declare function envNic(dev: u32, what: u32, arg: u32): void;
@@ -182,7 +183,7 @@ function nicPost(skb: SkBuff, dev: NetDevice): bool {
 }
 
 function pushEthernet(skb: SkBuff, dev: NetDevice): void {
-  const eth = skbPush(skb, ETH_HLEN), broadcast = skb.dst_addr == u32.MAX_VALUE;
+  const eth = skbPush(skb, ETH_HLEN), broadcast = isLinkBroadcast(dev, skb.dst_addr);
   const dst: u64 = broadcast ? 0xffffffffffff : nicMac(skb.dst_addr), src = ownMac(dev);
   store<u32>(eth, dst as u32);
   store<u16>(eth, (dst >> 32) as u16, 4);

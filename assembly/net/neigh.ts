@@ -13,7 +13,7 @@ import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
 import { NEIGH_ARP, NetDevice, devDrop, devQueueXmit } from "./dev";
 import { SkBuff } from "./skbuff";
 import { SKB_QUEUE_SIZE, SkbQueue, skbDequeue, skbQueueTail } from "./skb_queue";
-import { isLocalAddr } from "./route";
+import { isLinkBroadcast, isLocalAddr } from "./route";
 
 /** mcast_probes */
 const PROBES: u32 = 3;
@@ -83,7 +83,7 @@ export function neighCount(dev: NetDevice): u32 {
 
 /** neigh_resolve_output() */
 function neighResolve(skb: SkBuff, dev: NetDevice, addr: u32): void {
-  const multicast = addr >> 28 == 14 || addr == u32.MAX_VALUE;
+  const multicast = addr >> 28 == 14 || isLinkBroadcast(dev, addr);
   const n = multicast ? nil<Neigh>() : neighLookup(dev, addr);
   if (multicast || (n && n.state == NUD_REACHABLE)) {
     devQueueXmit(skb, dev);

@@ -99,6 +99,11 @@ export function isLocalAddr(ns: u32, addr: u32): bool {
   return false;
 }
 
+/** Is `addr` for everybody on the link of `dev`: 255.255.255.255, or the last address of its subnet? */
+export function isLinkBroadcast(dev: NetDevice, addr: u32): bool {
+  return addr == u32.MAX_VALUE || (dev.prefix_len > 0 && dev.prefix_len < 31 && addr == (dev.addr | ~prefixMask(dev.prefix_len)));
+}
+
 /** Linux takes the unspecified destination for the sender itself. */
 @inline export function fixUnspecified(saddr: u32, daddr: u32): u32 {
   return daddr ? daddr : saddr ? saddr : INADDR_LOOPBACK;
@@ -119,10 +124,13 @@ export function routeSource(netns: u32, daddr: u32): u32 {
 /** Largest IPv4 packet that the device takes. IPv4 itself ends at 65535, whatever the MTU of lo says. */
 @inline export function routeMtu(dev: NetDevice): u32 { return dev.mtu < 65535 ? dev.mtu : 65535; }
 
-/** The errno of a lookup for a socket that may (`broadcast`) send to broadcast addresses. */
-@inline export function routeErrno(e: FibEntry, broadcast: bool): i32 {
-  return !e ? -ENETUNREACH : e.type == RTN_BROADCAST && !broadcast ? -EACCES : 0;
+/** The errno of a lookup from `saddr` (0 = not chosen yet) for a socket that may (`broadcast`) send to broadcast addresses. */
+@inline export function routeErrno(e: FibEntry, saddr: u32, broadcast: bool): i32 {
+  if (!e) return -ENETUNREACH;
+  if (isLoopback(saddr) && !e.out.loopback) return -EINVAL; // such an address never leaves the host
+  return e.type == RTN_BROADCAST && !broadcast ? -EACCES : 0;
 }
+@inline function isLoopback(addr: u32): bool { return addr >> 24 == 127; }
 
 /** `ip addr add`: the address, its subnet and the subnet's broadcast address. `lo`: the namespace's loopback device. */
 export function routeAddAddr(dev: NetDevice, lo: NetDevice, addr: u32, prefixLen: u32): i32 {

@@ -15,7 +15,7 @@ import {
 } from "./sock";
 import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from "./tcp_states";
 import { NetDevice } from "./dev";
-import { FibEntry, RTN_BROADCAST, fibLookup, fixUnspecified, routeGen } from "./route";
+import { FibEntry, RTN_BROADCAST, fibLookup, fixUnspecified, routeErrno, routeGen } from "./route";
 import { inetPickPort, inetPortFree } from "./inet_ports";
 import {
   ICSK_TIME_RETRANS, IP_TCP_HLEN, TCP_CA_OPEN, TCP_HLEN, TCP_INFINITE_SSTHRESH, TCP_INIT_CWND, TCP_MAX_ADVMSS, TCP_MIN_MSS, TCP_MSS_DEFAULT,
@@ -131,7 +131,9 @@ function sendSyn(sk: Sock, flags: u32): i32 {
 /** tcp_v4_connect(): sends the SYN. -EINPROGRESS, or -errno: nothing was sent, the socket is as before. */
 export function tcpConnect(sk: Sock, addr: u32, port: u32): i32 {
   const daddr = fixUnspecified(sk.saddr, addr), e = fibLookup(sk.netns, daddr, sk.bound_dev);
-  if (!e || e.type == RTN_BROADCAST || daddr >> 28 == 14) return -ENETUNREACH;
+  const err = routeErrno(e, sk.saddr, true);
+  if (err) return err;
+  if (e.type == RTN_BROADCAST || daddr >> 28 == 14) return -ENETUNREACH;
   const saddr = sk.saddr ? sk.saddr : e.src;
   if (!sk.sport) {
     const got = inetPickPort(sk.netns, IPPROTO_TCP, saddr);

@@ -102,7 +102,7 @@ export function udpSendmsg(sk: Sock, msg: MsgHdr): i32 {
     daddr = fixUnspecified(cork.saddr, daddr);
     const e = fibLookup(sk.netns, daddr, cork.oif);
     // Linux trusts who names a device more than its routing table: the destination is on that link.
-    const err = !e && cork.oif ? routeOnLink(sk, cork, daddr) : routeErrno(e, mayBroadcast(sk));
+    const err = !e && cork.oif ? routeOnLink(sk, cork, daddr) : routeErrno(e, cork.saddr, mayBroadcast(sk));
     if (err) return err;
     if (!e) return sendPrepared(sk, msg, cork, daddr, dport, len, more);
     if (cork.saddr != sk.saddr && !sourceFits(sk, cork.saddr, e.out)) return isLocalAddr(sk.netns, cork.saddr) ? -EINVAL : -ENETUNREACH;
@@ -323,7 +323,7 @@ export function udpConnect(sk: Sock, daddr: u32, dport: u32, family: u32): i32 {
   if (!sk.sport && udpGetPort(sk, sk.saddr, 0) < 0) return -EAGAIN;
   if (family != AF_INET) return -EAFNOSUPPORT;
   daddr = fixUnspecified(sk.saddr, daddr);
-  const e = fibLookup(sk.netns, daddr, sk.bound_dev), err = routeErrno(e, mayBroadcast(sk));
+  const e = fibLookup(sk.netns, daddr, sk.bound_dev), err = routeErrno(e, sk.saddr, mayBroadcast(sk));
   if (err) return err;
   if (!sk.saddr) sk.saddr = e.src;
   sk.daddr = daddr;
