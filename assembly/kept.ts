@@ -5,12 +5,13 @@ import { S_DEV_COUNT, S_IOWQ_TIMER, S_PFRAG_CHUNK } from "./lib/state";
 import { devByIndex } from "./net/dev";
 import { icmpPeers } from "./net/icmp";
 import { neighCount } from "./net/neigh";
+import { fibCount } from "./net/route";
 
 /** How many objects of kind KEPT_*. */
 export function keptObjects(kind: u32): u32 {
   switch (kind) {
     case KEPT_TIMERS: return (load<u32>(S_IOWQ_TIMER) ? 1 : 0) + overDevices(true);
-    case KEPT_SMALL: return icmpPeers() + overDevices(false);
+    case KEPT_SMALL: return icmpPeers() + fibCount() + overDevices(false);
     case KEPT_CHUNKS: return load<u32>(S_PFRAG_CHUNK) ? 1 : 0; // the one that page fragments are being cut from
     default: return 0;
   }

@@ -103,6 +103,7 @@ function setUp(dev: NetDevice, up: bool): i32 {
     if (dev.peer) vethUpdateCarrier(dev.peer);
   } else {
     dev.running = dev.up;
+    dev.active = dev.up;
   }
   routeFlushCache();
   return 0;

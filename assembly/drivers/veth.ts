@@ -3,8 +3,10 @@
 import { DEV_KIND_VETH, NETIF_F_FRAGLIST, NETIF_F_GSO_UDP_L4, NETIF_F_HIGHDMA, NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_TSO } from "../abi/dev";
 import { EINVAL } from "../abi/errno";
 import { COPY_TAP } from "../abi/trace";
-import { nil } from "../lib/state";
+import { nil, nowNs } from "../lib/state";
+import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
 import { NEIGH_ARP, NetDevice, devAlloc, devDrop, netifRx } from "../net/dev";
+import { neighCarrierDown } from "../net/neigh";
 import { SkBuff, skbOrphanFrags } from "../net/skbuff";
 
 const VETH_FEATURES: u32 = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA;
@@ -16,7 +18,8 @@ export function vethCreate(ns: u32): NetDevice {
   dev.features = VETH_FEATURES;
   dev.neigh_mode = NEIGH_ARP;
   dev.xmit = vethXmit.index;
-  vethUpdateCarrier(dev);
+  setCarrier(dev);
+  dev.active = 0;
   return dev;
 }
 
@@ -24,22 +27,45 @@ export function vethPair(a: NetDevice, b: NetDevice): i32 {
   if (!b || a == b || a.kind != DEV_KIND_VETH || b.kind != DEV_KIND_VETH || a.peer || b.peer) return -EINVAL;
   a.peer = b;
   b.peer = a;
-  vethUpdateCarrier(a);
-  vethUpdateCarrier(b);
+  setCarrier(a);
+  setCarrier(b);
+  a.active = a.running;
+  b.active = b.running;
   return 0;
 }
 
 /** An end has carrier while both are up. */
-export function vethUpdateCarrier(dev: NetDevice): void {
+function setCarrier(dev: NetDevice): void {
   const peer = dev.peer;
   dev.carrier = (peer != nil<NetDevice>() && dev.up != 0 && peer.up != 0) as u32;
   dev.running = dev.carrier;
 }
 
-/** veth_xmit(): a packet too big for the other end is dropped there, unless it is still to be cut. */
+/** What follows from a change of carrier is a worker's job. Until then packets reach the driver, and neighbours count. */
+const LINKWATCH_NS: u64 = 200000;
+
+/** One of the ends went up or down. */
+export function vethUpdateCarrier(dev: NetDevice): void {
+  const had = dev.running;
+  setCarrier(dev);
+  if (had == dev.running || dev.linkwatch) return;
+  dev.linkwatch = timerNew(linkwatch.index, changetype<usize>(dev));
+  timerArm(dev.linkwatch, nowNs() + LINKWATCH_NS);
+}
+
+/** Timer. */
+function linkwatch(arg: usize): void {
+  const dev = changetype<NetDevice>(arg);
+  timerFree(dev.linkwatch);
+  dev.linkwatch = nil<Timer>();
+  dev.active = dev.running;
+  if (!dev.active) neighCarrierDown(dev);
+}
+
+/** veth_xmit(): a packet too big for the other end is dropped there, unless it is still to be cut; without carrier all are. */
 function vethXmit(skb: SkBuff, dev: NetDevice): void {
   const peer = dev.peer;
-  if ((skb.len > peer.mtu && !skb.shinfo.gso_size) || skbOrphanFrags(skb, COPY_TAP)) {
+  if (!dev.running || (skb.len > peer.mtu && !skb.shinfo.gso_size) || skbOrphanFrags(skb, COPY_TAP)) {
     devDrop(skb, dev);
     return;
   }

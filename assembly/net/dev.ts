@@ -45,7 +45,8 @@ export const NEIGH_TABLE: u32 = 2; // everybody on the link is known (nic)
   features: u32; // NETIF_F_*
   up: u32;
   carrier: u32;
-  running: u32; // up and carrier: transmits
+  running: u32; // up and carrier
+  active: u32; // its queue takes packets: follows `running`, a moment later where a worker does that (veth)
   loopback: u32;
   mac: u64;
   peer: NetDevice; // veth
@@ -68,6 +69,7 @@ export const NEIGH_TABLE: u32 = 2; // everybody on the link is known (nic)
   tbf_limit: u32; // bytes
   tbf_tokens: i64; // ns of transmission
   tbf_time: u64; // when tbf_tokens was right
+  linkwatch: Timer; // veth: armed when the carrier comes or goes
   tbf_timer: Timer;
 }
 if (offsetof<NetDevice>() > DEV_SIZE) ERROR("NetDevice does not fit its pool");
@@ -92,6 +94,7 @@ export function devAlloc(kind: u32, ns: u32): NetDevice {
   dev.up = 1;
   dev.carrier = 1;
   dev.running = 1;
+  dev.active = 1;
   dev.mtu = 1500;
   store<u32>(S_DEV_TABLE + (i << 2), changetype<usize>(dev) as u32);
   store<u32>(S_DEV_COUNT, i);
@@ -115,11 +118,11 @@ export function devDrop(skb: SkBuff, dev: NetDevice): void {
   kfreeSkb(skb, REF_DROPPED);
 }
 
-/** Takes over an skb whose data starts at its IPv4 header. A device that is down or has no carrier drops it. */
+/** Takes over an skb whose data starts at its IPv4 header. A device that is not active drops it. */
 export function devQueueXmit(skb: SkBuff, dev: NetDevice): void {
   localBhDisable();
   skb.dev = changetype<usize>(dev);
-  if (!dev.running) devDrop(skb, dev);
+  if (!dev.active) devDrop(skb, dev);
   else if (dev.qdisc_enqueue) call_indirect<void>(dev.qdisc_enqueue, skb, dev);
   else devHardStartXmit(skb, dev);
   localBhEnable();

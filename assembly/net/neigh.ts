@@ -53,9 +53,9 @@ if (SKB_QUEUE_SIZE != 12) ERROR("the queue is embedded as three words");
   else devQueueXmit(skb, dev);
 }
 
+/** Without carrier the question goes nowhere. */
 function answers(dev: NetDevice, addr: u32): bool {
-  // Without carrier nothing is asked: the device drops the packet (spec send-zc.md 3.4).
-  return !dev.running || isLocalAddr(dev.peer.ns, addr);
+  return dev.running != 0 && isLocalAddr(dev.peer.ns, addr);
 }
 
 function neighLookup(dev: NetDevice, addr: u32): Neigh {
@@ -95,7 +95,7 @@ function neighResolve(skb: SkBuff, dev: NetDevice, addr: u32): void {
   }
   if (n.state != NUD_INCOMPLETE) {
     if (answers(dev, addr)) {
-      if (dev.running) n.state = NUD_REACHABLE;
+      n.state = NUD_REACHABLE;
       devQueueXmit(skb, dev);
       return;
     }
@@ -138,6 +138,11 @@ function neighTimer(arg: usize): void {
       devDrop(skb, dev);
     }
   }
+}
+
+/** The device has lost its carrier: what was known of the link is forgotten; a question goes on being asked (seen on 6.18). */
+export function neighCarrierDown(dev: NetDevice): void {
+  for (let n = changetype<Neigh>(dev.neighs); n; n = n.next) if (n.state == NUD_REACHABLE) n.state = NUD_NONE;
 }
 
 /** For reports: packets that wait for an answer on `dev`. */

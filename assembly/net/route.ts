@@ -79,6 +79,13 @@ export function fibDelDefault(dev: NetDevice): void {
   routeFlushCache();
 }
 
+/** Entries of all namespaces. */
+export function fibCount(): u32 {
+  let count: u32 = 0;
+  for (let e = head(); e; e = e.next) count++;
+  return count;
+}
+
 /** The route to `daddr` (through device `oif` if that is not 0), or nil. */
 export function fibLookup(ns: u32, daddr: u32, oif: u32): FibEntry {
   for (let e = head(); e; e = e.next) {

@@ -11,6 +11,7 @@ import {
   DEV_KIND_IFB,
   DEV_KIND_NIC,
   DEV_KIND_VETH,
+  DEV_SET_FEATURES,
   DEV_SET_GATEWAY,
   DEV_SET_MTU,
   DEV_SET_PEER,
@@ -46,6 +47,8 @@ export class StandardNetwork {
   readonly devices = new Map<string, number>();
   readonly nsB: number;
 
+  readonly #wanted = new Map<number, { features: number }>();
+
   constructor(exports: CoreExports) {
     this.#exports = exports;
     this.nsB = must("net_ns_create", exports.net_ns_create());
@@ -69,6 +72,13 @@ export class StandardNetwork {
     this.#address(near, DEVICE_PEERS.nic - 1);
     this.#address(far, DEVICE_PEERS.nic);
     return [near, far];
+  }
+
+  /** The features of a device that were asked for, from what it has at the start. */
+  wanted(dev: number): { features: number } {
+    const wanted = this.#wanted.get(dev) ?? { features: this.#exports.dev_get(dev, DEV_SET_FEATURES) };
+    this.#wanted.set(dev, wanted);
+    return wanted;
   }
 
   #add(name: string, kind: number, ns: number): number {

@@ -5,6 +5,7 @@
 import { DEVICE_PEERS, type DeviceName } from "../net/standard.ts";
 import { parseSwitch, PROFILES } from "../profile/profiles.ts";
 import { parseNicKnobs } from "./parse_nic.ts";
+import { LINKS, parseLink } from "./parse_link.ts";
 import { parseMsg, parseSqe } from "./parse_sqe.ts";
 import { parseGet, parseHash, parseMap, parsePut } from "./parse_memory.ts";
 import { parseEnter, parseReg, parseSetup, parseSys } from "./parse_calls.ts";
@@ -26,7 +27,6 @@ const WORDS_MAX = 64;
 const FILL_MAX = 1 << 16;
 const RECV_MAX = 1 << 20;
 const DEVICES = Object.keys(DEVICE_PEERS) as DeviceName[];
-const LINKS = ["lo", "va", "vb", "if0", "if1", "if2", "nic0", "nic1"];
 
 /** The names that the lines so far have made. */
 export class Names {
@@ -228,6 +228,7 @@ const PARSERS: Record<StepOp, Parser> = {
     value: words.int("a value"),
   }),
   sniff: parseSniff,
+  link: (words) => parseLink(words),
   shutdown: (words, names) => ({ op: "shutdown", fd: names.fd(words), how: words.int("0, 1 or 2") }),
   close: (words, names) => ({ op: "close", fd: names.fd(words) }),
   rlimit_memlock: (words) => ({ op: "rlimit_memlock", bytes: words.size("a number of bytes") }),

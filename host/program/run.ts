@@ -3,6 +3,7 @@
 import { RLIMIT_MEMLOCK } from "../../assembly/abi/socket.ts";
 import { SyscallError } from "../core/errno.ts";
 import { CorePanic } from "../core/load.ts";
+import { stepLink } from "./link_step.ts";
 import type { Machine } from "../machine.ts";
 import { RunContext } from "./context.ts";
 import type { ProgramEvent } from "./events.ts";
@@ -46,6 +47,7 @@ const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
   errq: sockets.stepErrq,
   sockopt: sockets.stepSockopt,
   sniff: sockets.stepSniff,
+  link: stepLink,
   shutdown: sockets.stepShutdown,
   close: sockets.stepClose,
   msg: stepMsg,

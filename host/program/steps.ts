@@ -2,6 +2,7 @@
 // and this form say the same. Names of sockets, buffers and messages are resolved when the step runs, because a name may
 // come to mean something else on the way (`pair A B ...` twice).
 import type { NicKnobs } from "../net/nic_control.ts";
+import type { LinkSetting } from "./parse_link.ts";
 import type { DeviceName } from "../net/standard.ts";
 import type { SwitchValues } from "../profile/profiles.ts";
 import type { NumberType, SysCall } from "./vocabulary.ts";
@@ -127,6 +128,7 @@ export type StepBody =
   | { op: "errq"; fd: FdRef; ms: number }
   | { op: "sockopt"; fd: FdRef; name: SockoptName; value: number }
   | { op: "sniff"; name: string; namespace: "a" | "b"; device: string }
+  | { op: "link"; device: string; settings: LinkSetting[] }
   | { op: "shutdown"; fd: FdRef; how: number }
   | { op: "close"; fd: FdRef }
   | { op: "rlimit_memlock"; bytes: number }

@@ -95,6 +95,29 @@ test("knobs of the NIC", () => {
   });
 });
 
+test("a link step has settings of a device", () => {
+  assert.deepEqual(last("link vb up=0 mtu=1400 gateway=10.77.0.1"), {
+    op: "link",
+    device: "vb",
+    settings: [
+      { key: "up", value: 0 },
+      { key: "mtu", value: 1400 },
+      { key: "gateway", value: 0x0a4d0001 },
+    ],
+    line: 1,
+  });
+  for (const wrong of [
+    "link",
+    "link lo up=0",
+    "link vb",
+    "link vb up",
+    "link vb up=2",
+    "link vb gateway=x",
+    "link vb a=1",
+  ])
+    assert.throws(() => last(wrong), ProgramSyntaxError);
+});
+
 test("an ARG is a number, a descriptor or an address", () => {
   const step = last("buf b 100 1", "pair A B unix lo", "setup 8 0", "sys e=eventfd2 O_NONBLOCK|3 @A @ring0 &b &b+0x10");
   const args = [0x803n, { fd: "A" }, { fd: "ring0" }, { at: "b", offset: 0 }, { at: "b", offset: 16 }];

@@ -32,10 +32,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/errqueue.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/io_uring.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -50,6 +53,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -1209,6 +1213,102 @@ static void op_sniff(char **words, int count) {
   set_fd(words[1], fd);
 }
 
+// link DEVICE key=value...: what `ip` and `ethtool` would do to a device of netup.sh
+static int link_socket(const char *device, struct ifreq *request) {
+  int in_peer_ns = !strcmp(device, "vb");
+  if (in_peer_ns) enter_peer_ns();
+  int fd = move_away(socket(AF_INET, SOCK_DGRAM, 0));
+  if (in_peer_ns) leave_peer_ns();
+  memset(request, 0, sizeof *request);
+  strncpy(request->ifr_name, device, IFNAMSIZ - 1);
+  return fd;
+}
+
+static int link_up(int fd, struct ifreq *request, int up) {
+  if (ioctl(fd, SIOCGIFFLAGS, request)) return -1;
+  request->ifr_flags = up ? request->ifr_flags | IFF_UP : request->ifr_flags & ~IFF_UP;
+  return ioctl(fd, SIOCSIFFLAGS, request);
+}
+
+static int link_feature(int fd, struct ifreq *request, uint32_t command, int on) {
+  struct ethtool_value value = {command, on};
+  request->ifr_data = (void *)&value;
+  return ioctl(fd, SIOCETHTOOL, request);
+}
+
+static int link_gateway(int fd, char *device, in_addr_t gateway, int add) {
+  struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY, .rt_dev = device};
+  route.rt_dst.sa_family = route.rt_genmask.sa_family = route.rt_gateway.sa_family = AF_INET;
+  ((struct sockaddr_in *)&route.rt_gateway)->sin_addr.s_addr = gateway;
+  return ioctl(fd, add ? SIOCADDRT : SIOCDELRT, &route);
+}
+
+static int link_forward(const char *device, int on) {
+  int in_peer_ns = !strcmp(device, "vb");
+  if (in_peer_ns) enter_peer_ns();
+  int fd = open("/proc/sys/net/ipv4/ip_forward", O_WRONLY), ret = -1;
+  if (fd >= 0) ret = write(fd, on ? "1" : "0", 1) == 1 ? 0 : -1;
+  if (fd >= 0) close(fd);
+  if (in_peer_ns) leave_peer_ns();
+  return ret;
+}
+
+static int link_set(char *device, const char *key, const char *value) {
+  static const struct { const char *key; uint32_t command; } features[] = {
+      {"sg", ETHTOOL_SSG}, {"csum", ETHTOOL_STXCSUM}, {"tso", ETHTOOL_STSO}};
+  struct ifreq request;
+  int ret = -1, fd = link_socket(device, &request), known = 1;
+  if (!strcmp(key, "up")) ret = link_up(fd, &request, decimal(value));
+  else if (!strcmp(key, "mtu")) ret = (request.ifr_mtu = decimal(value), ioctl(fd, SIOCSIFMTU, &request));
+  else if (!strcmp(key, "gateway")) ret = link_gateway(fd, device, inet_addr(value), 1);
+  else if (!strcmp(key, "forward")) ret = link_forward(device, decimal(value));
+  else known = 0;
+  for (size_t i = 0; !known && i < sizeof features / sizeof *features; i++) {
+    if (strcmp(features[i].key, key)) continue;
+    known = 1;
+    ret = link_feature(fd, &request, features[i].command, decimal(value));
+  }
+  if (!known) bad("link: unknown key %.40s", key);
+  int error = errno;
+  close(fd);
+  errno = error;
+  return ret;
+}
+
+static void op_link(char **words, int count) {
+  long ret = 0;
+  for (int i = 2; i < count && !ret; i++) {
+    char *value = cut(words[i], '=');
+    if (!value) bad("link: not key=value: %.40s", words[i]);
+    ret = link_set(words[1], words[i], value);
+  }
+  event_ret("link", ret);
+}
+
+// After a program that changed links: as netup.sh made them, however it ended.
+static void restore_links(void) {
+  static char devices[][4] = {"va", "vb", "if0", "if1", "if2"};
+  pid_t child = fork(); // entering a namespace needs descriptors, and no later program is to inherit them
+  if (child > 0) {
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+    return;
+  }
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+    struct ifreq request;
+    int fd = link_socket(devices[i], &request);
+    while (!link_gateway(fd, devices[i], 0, 0)) {}
+    close(fd);
+    link_set(devices[i], "up", "1");
+    link_set(devices[i], "csum", "1");
+    link_set(devices[i], "sg", "1");
+    link_set(devices[i], "tso", "1");
+    link_set(devices[i], "mtu", strcmp(devices[i], "if2") ? "1500" : "65535");
+  }
+  link_set(devices[0], "forward", "0");
+  link_set(devices[1], "forward", "0");
+  _exit(0);
+}
+
 // shutdown SOCKET how
 static void op_shutdown(char **words, int count) {
   (void)count;
@@ -1320,6 +1420,7 @@ static const struct operation {
     {"errq", op_errq, 1, 2, "FD [ms]"},
     {"sockopt", op_sockopt, 3, 3, "FD NAME value"},
     {"sniff", op_sniff, 3, 3, "NAME ns_a|ns_b DEVICE"},
+    {"link", op_link, 2, WORDS_MAX, "DEVICE key=value..."},
     {"shutdown", op_shutdown, 2, 2, "FD how"},
     {"close", op_close, 1, 1, "FD"},
     {"rlimit_memlock", op_rlimit_memlock, 1, 1, "bytes"},
@@ -1493,8 +1594,10 @@ static int run_in_child(char *text, size_t len, int time_ms, struct output *out,
   scratch_make();
   pid_t child = fork();
   if (child < 0) _exit(3);
+  int changes_links = memmem(text, len, "link ", 5) != NULL; // in a comment, too: it does no harm
   if (!child) serve_child(text, len, time_ms, out, err);
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  if (changes_links) restore_links();
   scratch_remove();
   return status;
 }
