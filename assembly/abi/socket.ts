@@ -24,6 +24,7 @@ export const IPPROTO_UDP: u32 = 17;
 export const IPPROTO_IPV6: u32 = 41;
 export const IPPROTO_UDPLITE: u32 = 136;
 export const IPPROTO_RAW: u32 = 255;
+export const IPPROTO_MPTCP: u32 = 262;
 export const ETH_P_IP: u32 = 0x0800;
 export const ETH_P_ALL: u32 = 0x0003;
 

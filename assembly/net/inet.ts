@@ -1,7 +1,7 @@
 // AF_INET as a family: which protocol a socket(2) call gets, struct sockaddr_in, bind, connect, listen, accept and names,
 // as far as TCP and UDP share them. man: ip(7), tcp(7), udp(7).
 import {
-  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT,
+  AF_INET, AF_UNSPEC, INADDR_ANY, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT,
   MSG_FASTOPEN, SHUT_WR, SOCK_DGRAM, SOCK_RAW,
   SOCK_STREAM, SOCKADDR_IN_OFF_ADDR, SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE,
 } from "../abi/socket";
@@ -22,7 +22,6 @@ import { tcpAccept, tcpConnect, tcpDisconnect, tcpInitSock, tcpListen } from "./
 import { udpConnect, udpDisconnect, udpInitSock } from "./udp";
 import { udpGetPort, udpUnhash } from "./udp_port";
 
-const IPPROTO_MPTCP: i32 = 262;
 const IPPROTO_MAX: i32 = 263;
 const SOCK_PACKET: u32 = 10; // what AF_PACKET was called before Linux 2.2
 const PROT_SOCK: u32 = 1024; // first port that needs no privilege (net.ipv4.ip_unprivileged_port_start)
@@ -43,11 +42,12 @@ export function sinSet(sin: usize, addr: u32, port: u32): void {
 export function inetProtocol(type: u32, protocol: i32): i32 {
   if (protocol < 0 || protocol >= IPPROTO_MAX) return -EINVAL;
   if (type == SOCK_STREAM) {
-    if (protocol == IPPROTO_MPTCP) return notModelled(protocol);
+    if (protocol == IPPROTO_MPTCP) return protocol;
     return protocol == IPPROTO_IP || protocol == IPPROTO_TCP ? IPPROTO_TCP : -EPROTONOSUPPORT;
   }
   if (type == SOCK_DGRAM) {
-    if (protocol == IPPROTO_ICMP || protocol == IPPROTO_UDPLITE) return notModelled(protocol);
+    if (protocol == IPPROTO_ICMP) return -EACCES; // net.ipv4.ping_group_range: nobody
+    if (protocol == IPPROTO_UDPLITE) return protocol;
     return protocol == IPPROTO_IP || protocol == IPPROTO_UDP ? IPPROTO_UDP : -EPROTONOSUPPORT;
   }
   if (type == SOCK_PACKET) return notModelled(type);
@@ -59,14 +59,19 @@ export function inetProtocol(type: u32, protocol: i32): i32 {
 /** Makes a fresh socket one of its protocol: 0 or -errno. */
 export function inetInitSock(sk: Sock): i32 {
   sk.state = TCP_CLOSE;
-  if (sk.type == SOCK_STREAM) tcpInitSock(sk);
+  if (isStub(sk)) refuseInitSock(sk);
+  else if (sk.type == SOCK_STREAM) tcpInitSock(sk);
   else if (sk.type == SOCK_DGRAM) udpInitSock(sk);
   else refuseInitSock(sk);
   return 0;
 }
 
+/** MPTCP and UDP-Lite: sockets that say what they think of zero copy, and can do nothing else. */
+@inline export function isStub(sk: Sock): bool { return sk.type != SOCK_RAW && (sk.protocol == IPPROTO_MPTCP || sk.protocol == IPPROTO_UDPLITE); }
+
 /** bind(2) with the address at `sin`, `len` bytes. */
 export function inetBind(sk: Sock, sin: usize, len: u32): i32 {
+  if (isStub(sk)) return notModelled(sk.protocol);
   if (len < SOCKADDR_IN_SIZE) return -EINVAL;
   const addr = sinAddr(sin), port = sinPort(sin), family = sinFamily(sin);
   // An address of all zeros is accepted without a family, for old programs' sake.
@@ -104,6 +109,7 @@ function bindable(netns: u32, addr: u32): bool {
 
 /** connect(2) without waiting: -EINPROGRESS as long as a TCP handshake is under way. */
 export function inetConnect(sk: Sock, sin: usize, len: u32): i32 {
+  if (isStub(sk)) return notModelled(sk.protocol);
   if (len < 2) return -EINVAL;
   const family = sinFamily(sin);
   if (sk.type == SOCK_STREAM) return streamConnect(sk, sin, len, family);
@@ -185,6 +191,7 @@ export function inetConnectDone(sk: Sock): i32 {
 
 /** shutdown(2) also settles what connect() has come to. */
 export function inetShutdown(sk: Sock, how: u32): i32 {
+  if (isStub(sk)) return notModelled(sk.protocol);
   if (how > 2) return -EINVAL;
   const given = sk.state == TCP_SYN_SENT || (sk.state == TCP_LISTEN && how != SHUT_WR); // up: the socket is as new
   const pending = inetConnectPending(sk) || sk.state == TCP_CLOSE, listening = sk.state == TCP_LISTEN, port = sk.sport;
@@ -200,6 +207,7 @@ export function inetShutdown(sk: Sock, how: u32): i32 {
 }
 
 export function inetListen(sk: Sock, backlog: i32): i32 {
+  if (isStub(sk)) return notModelled(sk.protocol);
   if (sk.type != SOCK_STREAM) return -EOPNOTSUPP;
   if (sk.ss_state != SS_UNCONNECTED || (sk.state != TCP_CLOSE && sk.state != TCP_LISTEN)) return -EINVAL;
   const max = (backlog as u32) > SOMAXCONN ? SOMAXCONN : (backlog as u32);
@@ -212,6 +220,7 @@ export function inetListen(sk: Sock, backlog: i32): i32 {
 
 /** accept(2) without waiting: a connected socket as its address, -EAGAIN, or -errno. */
 export function inetAccept(sk: Sock): i32 {
+  if (isStub(sk)) return notModelled(sk.protocol);
   if (sk.type != SOCK_STREAM) return -EOPNOTSUPP;
   if (sk.state != TCP_LISTEN) return -EINVAL;
   const child = tcpAccept(sk);

@@ -6,6 +6,7 @@ import { EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../abi/errno";
 import { copyFromUser } from "../mm/vma";
 import { notModelled } from "../lib/not_modelled";
 import { SCRATCH_WORDS } from "./scratch";
+import { isStub } from "./inet";
 import { Sock } from "./sock";
 import { sockoptOut } from "./sockopt";
 import { tcpGetsockopt, tcpSetsockopt } from "./tcp_sockopt";
@@ -19,6 +20,7 @@ export const IPOPT_UDP_CORK: u32 = 4;
 const USHRT_MAX: i32 = 65535;
 
 export function inetSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: i32): i32 {
+  if (isStub(sk)) return notModelled(sk.protocol);
   if (level == SOL_TCP && sk.type == SOCK_STREAM) {
     if (len < 4) return -EINVAL;
     if (copyFromUser(SCRATCH_WORDS, uval, 4)) return -EFAULT;
@@ -75,6 +77,7 @@ function hasLevel(sk: Sock, level: i32): bool {
 }
 
 export function inetGetsockopt(sk: Sock, level: i32, name: i32, uval: u64, ulen: u64): i32 {
+  if (isStub(sk)) return notModelled(sk.protocol);
   if (!hasLevel(sk, level)) return -EOPNOTSUPP;
   if (copyFromUser(SCRATCH_WORDS, ulen, 4)) return -EFAULT;
   const len = load<i32>(SCRATCH_WORDS);
