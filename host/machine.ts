@@ -13,7 +13,14 @@ import { NicBus } from "./nic/bus.ts";
 import type { NicOptions, SimNic } from "./nic/device.ts";
 import { NicPair } from "./nic/pair.ts";
 import type { Port, Tap, Wire, WireOptions } from "./nic/wire.ts";
-import { DEFAULT_PROFILE, findProfile, SWITCHES, type SwitchValues, switchValue } from "./profile/profiles.ts";
+import {
+  DEFAULT_PROFILE,
+  findProfile,
+  SWITCHES,
+  switchesError,
+  type SwitchValues,
+  switchValue,
+} from "./profile/profiles.ts";
 import { Sys } from "./sys/sys.ts";
 import { parseIp, UserMemory } from "./sys/user_memory.ts";
 
@@ -90,8 +97,11 @@ export class Machine {
     this.profile = options.profile ?? DEFAULT_PROFILE;
     const profile = findProfile(this.profile);
     if (profile === undefined) throw new RangeError(`no profile is named '${this.profile}'`);
+    const { switches = {} } = options;
+    const wrong = switchesError(profile, switches);
+    if (wrong !== undefined) throw new RangeError(wrong);
     this.exports.boot(this.seed, profile.id);
-    for (const [name, value] of Object.entries(options.switches ?? {})) this.#switch(name, value);
+    for (const [name, value] of Object.entries(switches)) this.#switch(name, value);
     const { trace = false } = options;
     if (trace !== false) this.exports.trace_enable(trace === true ? TRACE_ALL : trace);
     this.sys = new Sys(core);
@@ -102,8 +112,7 @@ export class Machine {
   #switch(name: string, value: number | string): void {
     const found = SWITCHES.find((one) => one.name === name);
     const number = found && switchValue(found, value);
-    if (found === undefined || number === undefined) throw new RangeError(`no switch is '${name}=${value}'`);
-    must("switch_set", this.exports.switch_set(found.id, number));
+    if (found !== undefined && number !== undefined) must("switch_set", this.exports.switch_set(found.id, number));
   }
 
   /** The pair of simulated NICs of the standard network with the wire between them, made at the first call. */

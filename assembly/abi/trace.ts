@@ -57,6 +57,7 @@ export const TR_NOTIF_USAGE: u32 = 38; // notification CQE built; b 1 = reports 
 export const TR_NOTIF_REQ: u32 = 39; // a send uses it: a user_data of the send, b its request (0 = the call that runs), c from a registered buffer
 export const TR_UBUF_SKB: u32 = 40; // the data area c of skb b carries it from now on
 export const TR_UBUF_SKB_END: u32 = 41; // and no longer: freed, or given a copy
+export const TR_NOTIF_CQES: u32 = 42; // not the release's two CQEs: a user_data of the CQE that tells, b 1 = it is the only one
 
 // Why a ubuf reference was taken or dropped.
 export const REF_REQUEST: u32 = 1; // the request's own, dropped by the flush

@@ -14,8 +14,8 @@ import {
   IORING_CQE_F_MORE, IORING_RECVSEND_FIXED_BUF, IORING_SEND_VECTORIZED, IORING_SEND_ZC_REPORT_USAGE,
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR3, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD2, SQE_OFF_PAD3,
 } from "../abi/uapi";
-import { ROW_ZC } from "../abi/profile";
-import { validFlags } from "../lib/profile";
+import { B_NOTIF_USER_DATA, ROW_ZC, SW_TWO_CQE_SEP_UD, SW_ZC_SKIP_SUCCESS } from "../abi/profile";
+import { has, switchOn, validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { accountMem } from "../kernel/task";
@@ -27,6 +27,7 @@ import {
 import { vecGive, vecTake } from "./net_vec";
 import { allocNotif, notifFlush } from "./notif";
 import { holdBufNode, nodeCovers } from "./rsrc_buffers";
+import { ZC_PROPOSED, zcComplete, zcFailed, zcPolicy } from "./zc_cqes";
 import {
   IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_CQE_SKIP, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail,
   setRes,
@@ -35,18 +36,24 @@ import {
 /** zc_flags bit of ours: the registered buffer has been imported (once, however often issue runs: A35). */
 const ZC_IMPORTED: u32 = 0x10000;
 
+/** May addr3 name the notification's own user_data? */
+function notifUserData(): bool { return has(B_NOTIF_USER_DATA) || switchOn(SW_TWO_CQE_SEP_UD) != 0; }
+
 /** B1-B3, C1: what both opcodes check first. */
 function prepCommon(req: Req, sqe: usize): i32 {
   req.done_io = 0;
-  if (load<u64>(sqe, SQE_OFF_PAD2) | load<u64>(sqe, SQE_OFF_ADDR3)) return -EINVAL;
-  if (req.flags & REQ_F_CQE_SKIP) return -EINVAL; // a skipped CQE could not say F_MORE
+  const other = load<u64>(sqe, SQE_OFF_ADDR3);
+  if (load<u64>(sqe, SQE_OFF_PAD2) || (other && !notifUserData())) return -EINVAL;
+  if (req.flags & REQ_F_CQE_SKIP && !switchOn(SW_ZC_SKIP_SUCCESS)) return -EINVAL; // a skipped CQE could not say F_MORE
   const notif = allocNotif(req.ctx, req.user_data);
   if (!notif) return -ENOMEM;
+  if (other) notif.user_data = other;
   req.notif = notif;
   req.flags |= REQ_F_NEED_CLEANUP;
-  req.zc_flags = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
-  trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(reqUarg(notif)), req.user_data, changetype<usize>(req) as u32, req.zc_flags & IORING_RECVSEND_FIXED_BUF);
-  if (req.zc_flags & ~validFlags(ROW_ZC)) return -EINVAL;
+  const ioprio = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
+  req.zc_flags = ioprio | zcPolicy(req);
+  trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(reqUarg(notif)), req.user_data, changetype<usize>(req) as u32, ioprio & IORING_RECVSEND_FIXED_BUF);
+  if (ioprio & ~validFlags(ROW_ZC)) return -EINVAL;
   if (req.zc_flags & IORING_SEND_ZC_REPORT_USAGE) notif.zc_report = 1;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS) | MSG_NOSIGNAL | MSG_ZEROCOPY;
   if (req.msg_flags & MSG_DONTWAIT) req.flags |= REQ_F_NOWAIT;
@@ -160,7 +167,7 @@ function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
       if (issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;
       if (!(flags & MSG_DONTWAIT)) {
         ret = sleepOrIntr(req);
-        if (!ret) req.cflags = IORING_CQE_F_MORE;
+        if (!ret) return req.zc_flags & ZC_PROPOSED ? zcComplete(req, req.res, issueFlags) : more(req);
         return ret;
       }
     } else if (ret > 0 && netRetry(sk, flags)) {
@@ -170,9 +177,15 @@ function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
     if (ret == -ERESTARTSYS) ret = -EINTR;
     setFail(req);
   }
+  if (req.zc_flags & ZC_PROPOSED) return zcComplete(req, sendResult(req, ret), issueFlags);
   // A worker may not flush: the notification could overtake the CQE that it belongs to (A03).
   if (!(issueFlags & IO_URING_F_UNLOCKED)) flush(req);
   setRes(req, sendResult(req, ret), IORING_CQE_F_MORE);
+  return IOU_COMPLETE;
+}
+
+function more(req: Req): i32 {
+  req.cflags = IORING_CQE_F_MORE;
   return IOU_COMPLETE;
 }
 
@@ -184,10 +197,13 @@ function flush(req: Req): void {
   notifFlush(notif);
 }
 
-/** The request fails elsewhere (bad file, cancelled, prep): partial progress counts, and the notification is announced. */
-export function sendZcFail(req: Req): void {
+/**
+ * The request fails elsewhere (bad file, cancelled, prep): partial progress counts, and the notification is announced. True: it
+ * completes later (zc_cqes.ts).
+ */
+export function sendZcFail(req: Req): bool {
   if (req.done_io) req.res = req.done_io as i32;
-  if (req.flags & REQ_F_NEED_CLEANUP) req.cflags |= IORING_CQE_F_MORE;
+  return (req.flags & REQ_F_NEED_CLEANUP) != 0 && zcFailed(req);
 }
 
 export function sendZcCleanup(req: Req): void {
@@ -195,6 +211,7 @@ export function sendZcCleanup(req: Req): void {
   req.flags &= ~REQ_F_NEED_CLEANUP;
   if (req.notif) {
     const notif = req.notif;
+    if (req.flags & REQ_F_CQE_SKIP) notif.nd_main_posted = 1; // by a worker, or it counts as posted (I2)
     req.notif = nil<Req>();
     notifFlush(notif);
   }

@@ -31,6 +31,7 @@ import { cqCommit, fillCqe } from "./cq";
 import { completeDefer, reqAlloc, reqFree } from "./req";
 import { reqTaskWorkAdd, reqTaskWorkAddLazy } from "./tw";
 import { REQ_F_NOTIF, Req, RingCtx, reqUarg, setRes, uargReq } from "./types";
+import { ND_CQE_OWN, zcNotifDone } from "./zc_cqes";
 
 /** io_alloc_notif(): a notification for `user_data` whose one reference belongs to the request; nil = ENOMEM. */
 export function allocNotif(ctx: RingCtx, user_data: u64): Req {
@@ -55,6 +56,7 @@ export function allocNotif(ctx: RingCtx, user_data: u64): Req {
   notif.zc_copied = 0;
   notif.copy_reason = COPY_NONE;
   notif.nd_main_posted = 0;
+  notif.nd_cqe = ND_CQE_OWN;
   ctx.nr_notifs++;
   cntInc(CNT_NOTIFS);
   cntInc(CNT_NOTIFS_LIVE);
@@ -139,7 +141,8 @@ function notifEnd(notif: Req, head: Req): void {
   const ctx = notif.ctx;
   bugOn(ctx != head.ctx || notif.task != head.task, BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
   const copied = notif.zc_report != 0 && (notif.zc_copied != 0 || notif.zc_used == 0);
-  if (copied) notif.res = IORING_NOTIF_USAGE_ZC_COPIED as i32;
+  if (notif.nd_cqe != ND_CQE_OWN) zcNotifDone(notif, copied);
+  else if (copied) notif.res = IORING_NOTIF_USAGE_ZC_COPIED as i32;
   // copy_reason is kept whether a report is wanted or not.
   if (DEBUG && notif.zc_report) bugOn((notif.copy_reason == COPY_LOCAL_DELIVERY || !notif.zc_used) != copied, BUG_REPORT, changetype<usize>(notif));
   trace(TRACE_ZC, TR_NOTIF_USAGE, changetype<usize>(reqUarg(notif)), notif.user_data, copied as u32, copyReason(notif, head));

@@ -161,16 +161,16 @@ export function opPrepAsync(req: Req): i32 { return req.opcode == OPI_SENDZC_NOT
   }
 }
 
-/** The opcode's say when its request fails outside of its own issue. */
-export function opFail(req: Req): void {
+/** The opcode's say when its request fails outside of its own issue. True: it will complete later. */
+export function opFail(req: Req): bool {
   switch (req.opcode) {
     case IORING_OP_SEND_ZC:
-    case IORING_OP_SENDMSG_ZC: sendZcFail(req); return;
+    case IORING_OP_SENDMSG_ZC: return sendZcFail(req);
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_RECV:
-    case IORING_OP_RECVMSG: sendrecvFail(req); return;
-    default: fileOpFail(req);
+    case IORING_OP_RECVMSG: sendrecvFail(req); return false;
+    default: fileOpFail(req); return false;
   }
 }
 

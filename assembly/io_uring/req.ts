@@ -95,8 +95,7 @@ export function taskComplete(req: Req): void { completeDefer(req); }
 export function deferFailed(req: Req, res: i32): void {
   setFail(req);
   setRes(req, res, req.flags & (REQ_F_BUFFER_SELECTED | REQ_F_BUFFER_RING) ? putKbuf(req, res, nil<BufGroup>()) : 0);
-  opFail(req);
-  completeDefer(req);
+  if (!opFail(req)) completeDefer(req);
 }
 
 /**

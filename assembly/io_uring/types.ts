@@ -222,6 +222,7 @@ export const REQ_SLOW_FREE: u32 = REQ_F_REFCOUNT | REQ_LINK_FLAGS | REQ_F_NEED_C
   zc_copied: u32;
   copy_reason: u32; // COPY_*, for the explanation
   nd_main_posted: u32;
+  nd_cqe: u32; // which CQE tells that it is done (zc_cqes.ts)
   creds: usize; // REQ_F_CREDS: Creds, one reference
 }
 if (offsetof<Req>() > REQ_SIZE) ERROR("Req does not fit its pool");

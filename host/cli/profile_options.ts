@@ -1,8 +1,9 @@
 // --profile and --switch: which kernel a command's machines behave as. They win over a program's own `profile` line.
 import { InvalidArgumentError } from "commander";
 import type { MachineOptions } from "../machine.ts";
-import { findProfile, parseSwitch } from "../profile/profiles.ts";
+import { DEFAULT_PROFILE, findProfile, parseSwitch, switchesError } from "../profile/profiles.ts";
 import type { Program } from "../program/steps.ts";
+import { UsageError } from "./errors.ts";
 
 export interface ProfileOptions {
   profile?: string;
@@ -33,9 +34,12 @@ export const SWITCH_OPTION = [
   switchOption,
 ] as const;
 
-/** What the options say, and what they leave open as the program has it. */
+/** What the options say, and what they leave open as the program has it. Throws UsageError for switches of another profile. */
 export function machineOptions(program: Program | undefined, options: ProfileOptions): MachineOptions {
   const profile = options.profile ?? program?.machine.profile;
   const switches = { ...program?.machine.switches, ...options.switch };
+  const found = findProfile(profile ?? DEFAULT_PROFILE);
+  const wrong = found && switchesError(found, switches);
+  if (wrong !== undefined) throw new UsageError(program === undefined ? wrong : `${program.name}: ${wrong}`);
   return { ...(profile === undefined ? {} : { profile }), ...(Object.keys(switches).length === 0 ? {} : { switches }) };
 }

@@ -1,7 +1,7 @@
 // ringzero profiles: the kernels that a machine can behave as, and what each has.
 import type { Command } from "commander";
 import { describeProfile } from "../profile/describe.ts";
-import { DEFAULT_PROFILE, PROFILES, SWITCHES } from "../profile/profiles.ts";
+import { DEFAULT_PROFILE, PROFILES, SWITCHES, switchProfiles } from "../profile/profiles.ts";
 import { UsageError } from "./errors.ts";
 
 interface Options {
@@ -42,5 +42,10 @@ function profiles(name: string | undefined, options: Options): void {
   }
   if (name !== undefined) return;
   console.log("\nswitches");
-  for (const { name, values, about } of SWITCHES) console.log(`${name.padEnd(16)} ${values.join("|")}: ${about}`);
+  for (const one of SWITCHES) {
+    const where = switchProfiles(one);
+    console.log(
+      `${one.name.padEnd(16)} ${one.values.join("|")}: ${one.about}${where === undefined ? "" : ` (${where})`}`,
+    );
+  }
 }

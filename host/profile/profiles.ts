@@ -10,12 +10,16 @@ import {
   PROFILE_RC3,
   PROFILE_RFC3,
   SW_FIXEDBUF_TRUNCATION,
+  SW_LINK_AT,
+  SW_SINGLE_CQE,
   SW_SLOTLESS,
+  SW_TWO_CQE_SEP_UD,
   SW_TW_ORDER,
   SW_UPD_ALLOC_EMPTY,
   SW_UPD_ALLOC_TAG,
   SW_UPD_TAG_ALWAYS,
   SW_UPD_TAG_FIRST,
+  SW_ZC_SKIP_SUCCESS,
 } from "../../assembly/abi/profile.ts";
 
 export interface Profile {
@@ -35,6 +39,12 @@ export interface Switch {
   /** Names of its values; the position is the value, 0 = as the profile has it. */
   values: readonly string[];
   about: string;
+  /** PROFILE_* from and to which it means something; all if left out. */
+  profiles?: readonly [first: number, last: number];
+  /** The switch that has to be on, too. */
+  needs?: string;
+  /** Switches that cannot be on with it. */
+  excludes?: readonly string[];
 }
 
 const SLOTS = "notif-slots";
@@ -73,6 +83,10 @@ export const PROFILES: readonly Profile[] = [
 ];
 
 const OFF_ON = ["off", "on"];
+/** Where notifications live in slots. */
+const SLOT_ERA = [PROFILE_RFC3, PROFILE_AUG16] as const;
+/** Where each zero-copy send has a notification of its own. */
+const PER_REQUEST = [PROFILE_6_0, PROFILE_LATER] as const;
 
 export const SWITCHES: readonly Switch[] = [
   {
@@ -85,37 +99,74 @@ export const SWITCHES: readonly Switch[] = [
     name: "upd_tag_first",
     id: SW_UPD_TAG_FIRST,
     values: OFF_ON,
-    about: "slots: an update sets the tag of empty slots, too",
+    about: "an update sets the tag of empty slots, too",
+    profiles: SLOT_ERA,
   },
   {
     name: "upd_tag_always",
     id: SW_UPD_TAG_ALWAYS,
     values: OFF_ON,
-    about: "slots: the same, and tag 0 is a tag like any other",
+    about: "as upd_tag_first, and tag 0 is a tag like any other",
+    profiles: SLOT_ERA,
   },
   {
     name: "upd_alloc_empty",
     id: SW_UPD_ALLOC_EMPTY,
     values: OFF_ON,
-    about: "slots: an update gives empty slots a notification before it flushes",
+    about: "an update gives empty slots a notification before it flushes",
+    profiles: SLOT_ERA,
   },
   {
     name: "upd_alloc_tag",
     id: SW_UPD_ALLOC_TAG,
     values: ["before", "after"],
     about: "with upd_alloc_empty: when the tag is set",
+    profiles: SLOT_ERA,
+    needs: "upd_alloc_empty",
   },
   {
     name: "slotless",
     id: SW_SLOTLESS,
     values: OFF_ON,
-    about: "slots: number 65535 is a notification of the request's own",
+    about: "slot number 65535 is a notification of the request's own",
+    profiles: SLOT_ERA,
   },
   {
     name: "fixedbuf_truncation",
     id: SW_FIXEDBUF_TRUNCATION,
     values: ["profile", "on", "off"],
     about: "a stream takes no more of a registered buffer than one skb holds (a defect of 6.0-rc)",
+    profiles: SLOT_ERA,
+  },
+  {
+    name: "single_cqe",
+    id: SW_SINGLE_CQE,
+    values: ["off", "on"],
+    about: "a zero-copy send posts one CQE, when the kernel does not use its buffer any more",
+    profiles: PER_REQUEST,
+    excludes: ["two_cqe_sep_ud", "zc_skip_success"],
+  },
+  {
+    name: "link_at",
+    id: SW_LINK_AT,
+    values: ["release", "send"],
+    about: "when the chain behind such a send goes on: with its CQE, or when the send returned",
+    profiles: PER_REQUEST,
+    needs: "single_cqe",
+  },
+  {
+    name: "two_cqe_sep_ud",
+    id: SW_TWO_CQE_SEP_UD,
+    values: ["off", "on"],
+    about: "addr3 of a zero-copy send is the user_data of its notification, 0 = that of the send",
+    profiles: [PROFILE_6_0, PROFILE_6_18],
+  },
+  {
+    name: "zc_skip_success",
+    id: SW_ZC_SKIP_SUCCESS,
+    values: ["profile", "first", "combined"],
+    about: "CQE_SKIP_SUCCESS of a zero-copy send: refused; skips the first CQE; puts its result into the notification",
+    profiles: PER_REQUEST,
   },
 ];
 
@@ -132,6 +183,33 @@ export function findProfile(name: string): Profile | undefined {
 export function switchValue(found: Switch, value: number | string): number | undefined {
   const number = typeof value === "number" ? value : /^\d+$/.test(value) ? Number(value) : found.values.indexOf(value);
   return number >= 0 && number < found.values.length ? number : undefined;
+}
+
+const profileName = (id: number): string => PROFILES.find((profile) => profile.id === id)?.name ?? `${id}`;
+
+/** Where a switch means something: "6.0 .. later", or undefined for everywhere. */
+export function switchProfiles({ profiles }: Switch): string | undefined {
+  return profiles && `${profileName(profiles[0])} .. ${profileName(profiles[1])}`;
+}
+
+/** Why a machine of this profile cannot have these switches, or undefined: one line. */
+export function switchesError(profile: Profile, switches: SwitchValues): string | undefined {
+  const isOn = (name: string): boolean => {
+    const found = SWITCHES.find((one) => one.name === name);
+    return found !== undefined && switches[name] !== undefined && switchValue(found, switches[name]) !== 0;
+  };
+  for (const [name, value] of Object.entries(switches)) {
+    const found = SWITCHES.find((one) => one.name === name);
+    if (found === undefined || switchValue(found, value) === undefined) return `no switch is '${name}=${value}'`;
+    if (!isOn(name)) continue;
+    const [first, last] = found.profiles ?? [0, PROFILE_LATER];
+    if (profile.id < first || profile.id > last)
+      return `the switch ${name} is for ${switchProfiles(found)}, not for ${profile.name}`;
+    if (found.needs !== undefined && !isOn(found.needs)) return `the switch ${name} needs ${found.needs}`;
+    const other = found.excludes?.find(isOn);
+    if (other !== undefined) return `the switches ${name} and ${other} exclude each other`;
+  }
+  return undefined;
 }
 
 /** `NAME` (on) or `NAME=VALUE`. The reason, when it is none. */

@@ -3,7 +3,7 @@
 // What a line may name is checked here, so that a misspelt name is found before anything runs: a buffer, message, socket
 // or file must have been made by a line above.
 import { DEVICE_PEERS, type DeviceName } from "../net/standard.ts";
-import { parseSwitch, PROFILES } from "../profile/profiles.ts";
+import { PROFILES, parseSwitch, switchesError } from "../profile/profiles.ts";
 import { parseNicKnobs } from "./parse_nic.ts";
 import { LINKS, parseLink } from "./parse_link.ts";
 import { parseMsg, parseSqe } from "./parse_sqe.ts";
@@ -259,6 +259,8 @@ function parseProfile(words: Words, program: Program): Program["machine"] {
     if ("error" in found) words.expected(`a switch (${found.error})`, word);
     switches[found.name] = found.value;
   }
+  const wrong = switchesError(PROFILES[PROFILES.findIndex(({ name }) => name === profile)], switches);
+  if (wrong !== undefined) words.expected(`switches of ${profile} (${wrong})`, words.op);
   return { profile, switches };
 }
 

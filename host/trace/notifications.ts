@@ -6,6 +6,8 @@ import { resultText } from "../core/errno.ts";
 import type { TraceRecord } from "./decode.ts";
 import { copyBecause, duration, refBecause, refShort } from "./words.ts";
 
+const ERRNO_MAX = 4095;
+
 export interface Notification {
   /** #1, #2, ... in the order in which they were allocated. */
   label: string;
@@ -23,6 +25,10 @@ export interface Notification {
   copyReason: number;
   reportsCopied: boolean;
   chainedTo?: string;
+  /** user_data of the CQE that tells that the buffer is free. */
+  told_by: bigint;
+  /** That CQE is the only one, and has the result. */
+  single: boolean;
 }
 
 const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_SLOT, trace.REF_LINKED];
@@ -49,6 +55,8 @@ export class Notifications {
       copiedBytes: 0,
       copyReason: trace.COPY_NONE,
       reportsCopied: false,
+      told_by: record.a,
+      single: false,
     };
     this.all.push(notification);
     this.#byObject.set(record.object, notification);
@@ -91,6 +99,12 @@ export class Notifications {
           notification.copyReason = record.c;
         return;
       }
+      case trace.TR_NOTIF_CQES: {
+        const notification = this.of(record);
+        notification.told_by = record.a;
+        notification.single = record.b === 1;
+        return;
+      }
       case trace.TR_IO_URING_COMPLETE:
         this.#complete(record);
         return;
@@ -100,9 +114,16 @@ export class Notifications {
   /** A CQE names its request by user_data: the oldest notification that still waits for such a CQE is meant. */
   #complete(record: TraceRecord): void {
     const same = this.all.filter(({ user_data }) => user_data === record.a);
-    if (record.c & IORING_CQE_F_NOTIF) {
-      const waiting = same.find(({ posted_ns }) => posted_ns === undefined);
-      if (waiting !== undefined) waiting.posted_ns = record.time_ns;
+    const waiting = this.all.find(
+      ({ posted_ns, told_by, single }) =>
+        posted_ns === undefined && told_by === record.a && single === !(record.c & IORING_CQE_F_NOTIF),
+    );
+    if (record.c & IORING_CQE_F_NOTIF || waiting?.single) {
+      if (waiting === undefined) return;
+      waiting.posted_ns = record.time_ns;
+      // Bit 31 of a result that is no errno is COPIED.
+      const res = record.b | 0;
+      if (waiting.single) waiting.sent = { res: res < -ERRNO_MAX ? res & 0x7fff_ffff : res, time_ns: record.time_ns };
     } else if (record.c & IORING_CQE_F_MORE) {
       const waiting = same.find(({ sent }) => sent === undefined);
       if (waiting !== undefined) waiting.sent = { res: record.b | 0, time_ns: record.time_ns };
@@ -117,6 +138,10 @@ function whenText(notification: Notification): string {
       return "the buffer is free, but no CQE says so: nobody entered the kernel to run task work";
     return `not by the end of the program: ${refs} reference${refs === 1 ? " is" : "s are"} still held`;
   }
+  if (notification.single)
+    return lastRef === undefined
+      ? "with its only CQE"
+      : `with its only CQE, because ${refBecause(lastNetworkRef ?? lastRef)}`;
   const after = sent === undefined ? 0n : posted_ns - sent.time_ns;
   const when = after === 0n ? "right after the send's CQE" : `${duration(after)} after the send's CQE`;
   if (chainedTo !== undefined) return `${when}, together with ${chainedTo}, whose skb it shares`;

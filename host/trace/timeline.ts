@@ -89,9 +89,12 @@ export class Timeline {
   }
 }
 
-/** The one bit that a notification's result has is a word, not a number. */
+const ERRNO_MAX = 4095;
+
+/** COPIED is a word, not a number. With a proposal it may stand beside a count: then bit 31 is set and it is no errno. */
 function cqeResult(res: number, flags: number): string {
-  return flags & IORING_CQE_F_NOTIF && res === IORING_NOTIF_USAGE_ZC_COPIED ? "COPIED" : resultText(res | 0);
+  if (flags & IORING_CQE_F_NOTIF && res === IORING_NOTIF_USAGE_ZC_COPIED) return "COPIED";
+  return (res | 0) < -ERRNO_MAX ? `${res & 0x7fff_ffff} COPIED` : resultText(res | 0);
 }
 
 function describeRing(record: TraceRecord): string | undefined {
