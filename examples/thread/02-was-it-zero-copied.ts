@@ -2,9 +2,9 @@
 //
 // Sends on three paths, of which one does not copy, in every interface that was shipped or proposed: what each tells the
 // application about them. The emulator knows what was really copied, so the answers can be marked.
-import { counters, uapi } from "ringzero";
-import { ring, sendZc, TAG } from "./dialect.ts";
-import { COPIED, type Design, design, isSlotEra, observe, type Observed, showCqe } from "./lab.ts";
+import { counters } from "ringzero";
+import { ring, sendZc } from "./dialect.ts";
+import { COPIED, type Design, design, notificationsOf, observe, type Observed, showCqe } from "./lab.ts";
 import { expect, experiment, list } from "./report.ts";
 
 const SIZE = 1000;
@@ -38,7 +38,7 @@ errq A 5
 
 const INTERFACES = [
   { name: "MSG_ZEROCOPY", kernel: design("6.0"), program: classic },
-  ...["6.0", "6.18"].map((profile) => ({ name: profile, kernel: design(profile), program: send(false) })),
+  ...["rc3", "6.0", "6.18"].map((profile) => ({ name: profile, kernel: design(profile), program: send(false) })),
   ...["6.0", "6.1", "6.2", "6.18"].map((profile) => ({
     name: `${profile} REPORT_USAGE`,
     kernel: design(profile),
@@ -53,7 +53,7 @@ function says(seen: Observed): string {
   const { cqes, design: kernel } = seen;
   const failed = cqes.find(({ res }) => res < 0 && res !== COPIED);
   if (failed !== undefined) return showCqe(failed, kernel);
-  const notification = cqes.find(({ ud, flags }) => (isSlotEra(kernel) ? ud >= TAG : flags & uapi.IORING_CQE_F_NOTIF));
+  const notification = notificationsOf(seen)[0];
   return notification === undefined ? "no notification" : showCqe(notification, kernel);
 }
 

@@ -2,9 +2,9 @@
 //
 // SENDMSGZC as the thread asks for it: one message with an address, a header and a payload in two places, and control
 // data, which here has it cut into datagrams (UDP_SEGMENT), so that the wire shows whether it was heard.
-import { counters, uapi } from "ringzero";
+import { counters } from "ringzero";
 import { ring } from "./dialect.ts";
-import { design, observe, type Observed, showCqes } from "./lab.ts";
+import { design, observe, type Observed, resultOf, showCqes } from "./lab.ts";
 import { expect, experiment, list } from "./report.ts";
 
 const HEADER = 200;
@@ -43,7 +43,7 @@ export default experiment("Can one zero-copy request take an iovec, an address a
   const found: { name: string; seen: Observed; sent: number; whole: boolean }[] = [];
   for (const { name, kernel, operation } of CASES) {
     const seen = await observe(kernel, program(ring(kernel), operation));
-    const sent = seen.cqes.find(({ ud, flags }) => ud === 1 && !(flags & uapi.IORING_CQE_F_NOTIF))?.res ?? 0;
+    const sent = resultOf(seen, 1)?.res ?? 0;
     const whole = seen.payloads.length > 0 && seen.payloads.every((bytes) => bytes === DATAGRAM);
     found.push({ name, seen, sent, whole });
   }

@@ -3,9 +3,9 @@
 // The thread's worry: the callback would use a context that is gone. A ring is closed while a peer that does not acknowledge,
 // or a NIC that does not complete, still holds its buffers; then they let go, or never do. The counters of the machine say
 // whether close() waited, what is left behind it, and what becomes of that.
-import { counters, liburing } from "ringzero";
+import { counters } from "ringzero";
 import { type Design, design } from "./lab.ts";
-import { expect, experiment, list } from "./report.ts";
+import { counted, expect, experiment, list } from "./report.ts";
 import { Stream } from "./stream.ts";
 
 const SENDS = 3;
@@ -34,7 +34,19 @@ const HOLDERS: readonly Holder[] = [
   { name: "NIC that never completes", hold: ({ nic }) => nic.configure({ neverComplete: true }) },
 ];
 
-const KERNELS = [design("6.0"), design("6.18")];
+interface Case {
+  name: string;
+  kernel: Design;
+  /** Slot era: whether the notification had left its slot when the ring was closed. */
+  isFlushed: boolean;
+}
+
+const CASES: readonly Case[] = [
+  { name: "rc3, flushed", kernel: design("rc3"), isFlushed: true },
+  { name: "rc3, in a slot", kernel: design("rc3"), isFlushed: false },
+  { name: "6.0", kernel: design("6.0"), isFlushed: true },
+  { name: "6.18", kernel: design("6.18"), isFlushed: true },
+];
 
 interface State {
   rings: number;
@@ -51,10 +63,10 @@ const stateOf = ({ machine }: Stream): State => ({
 const show = ({ rings, notifications, pinned }: State): string =>
   rings + notifications + pinned === 0
     ? "all gone"
-    : `${rings} ring, ${notifications} notifications, ${pinned} page references`;
+    : `${counted(rings, "ring")}, ${counted(notifications, "notification")}, ${counted(pinned, "page ref")}`;
 
 interface Finding {
-  kernel: Design;
+  name: string;
   holder: Holder;
   close_us: number;
   closed: State;
@@ -64,12 +76,12 @@ interface Finding {
   delivered: number;
 }
 
-async function close(kernel: Design, holder: Holder): Promise<Finding> {
+async function close({ name, kernel, isFlushed }: Case, holder: Holder): Promise<Finding> {
   const stream = await Stream.open(kernel);
   holder.hold(stream);
   for (let ud = 1; ud <= SENDS; ud++) {
     const buffer = stream.buffer("A", SIZE);
-    stream.request(ud, (ring, sqe) => liburing.prepSendZc(ring, sqe, stream.socket, buffer, SIZE, 0, 0));
+    stream.request(ud, stream.zeroCopy(buffer, SIZE, 0, { flush: ud === SENDS && isFlushed }));
   }
   stream.ring.submit();
   stream.machine.sys.nanosleep(10_000_000n);
@@ -82,7 +94,7 @@ async function close(kernel: Design, holder: Holder): Promise<Finding> {
   const released = stateOf(stream);
   stream.machine.sys.nanosleep(HOUR_NS);
   return {
-    kernel,
+    name,
     holder,
     close_us,
     closed,
@@ -96,12 +108,12 @@ export default experiment(
   "Does closing a ring crash, wait or leak when the network holds a notification?",
   async (notes) => {
     const found: Finding[] = [];
-    for (const kernel of KERNELS) for (const holder of HOLDERS) found.push(await close(kernel, holder));
+    for (const one of CASES) for (const holder of HOLDERS) found.push(await close(one, holder));
     notes.table(
       `A ring is closed with ${SENDS} sends of ${SIZE} bytes in the hands of the network:`,
       ["kernel", "held by", "close() took", "left behind it", "1 s later", "1 h later", "delivered"],
-      found.map(({ kernel, holder, close_us, closed, released, later, delivered }) => [
-        kernel.name,
+      found.map(({ name, holder, close_us, closed, released, later, delivered }) => [
+        name,
         holder.name,
         `${close_us} us`,
         show(closed),
@@ -117,7 +129,7 @@ export default experiment(
     const gaveUp = found.filter((one) => one.holder.release === undefined && isGone(one.later));
     const stays = found.filter(({ later }) => !isGone(later));
     expect(
-      found.every(({ closed }) => closed.rings === 1 && closed.notifications === SENDS),
+      found.every(({ closed }) => closed.rings === 1 && closed.notifications > 0),
       "the ring outlives close()",
     );
     expect(
@@ -129,8 +141,8 @@ export default experiment(
       "the peer gets every byte",
     );
     return (
-      `No crash, and ${waited === 0 ? "no wait" : `a wait of ${waited} us`}: close() returned after ${waited} us in all ${found.length} runs, the ring stayed behind it with its ` +
-      `${SENDS} notifications, and was gone when the network let go (${names(released)})${gaveUp.length > 0 ? ` or TCP gave up (${names(gaveUp)})` : ""}; ` +
+      `No crash, and ${waited === 0 ? "no wait" : `a wait of ${waited} us`}: close() returned after ${waited} us in all ${found.length} runs, the ring stayed behind it with ` +
+      `its notifications, and was gone when the network let go (${names(released)})${gaveUp.length > 0 ? ` or TCP gave up (${names(gaveUp)})` : ""}; ` +
       `what would leak is not the close but the network: a ${names(stays)} keeps ring and pages as long as it lives.`
     );
   },

@@ -122,12 +122,16 @@ const showFlags = (flags: number): string =>
     .map(([, name]) => name)
     .join("|") || "0";
 
-/** CQEs with this user_data that are no notifications of a released kernel. */
-export const sendsOf = ({ cqes }: Observed, ud: number): SeenCqe[] =>
-  cqes.filter((one) => one.ud === ud && !(one.flags & uapi.IORING_CQE_F_NOTIF));
+/** Requests of the experiments are named 1 to 99; the slot era's notifications have their slot's tag, which is none of these. */
+export const isNotification = (kernel: Design, { ud, flags }: SeenCqe): boolean =>
+  isSlotEra(kernel) ? ud < 1 || ud > 99 : (flags & uapi.IORING_CQE_F_NOTIF) !== 0;
 
-export const notificationsOf = ({ cqes }: Observed, ud?: number): SeenCqe[] =>
-  cqes.filter((one) => (ud === undefined || one.ud === ud) && one.flags & uapi.IORING_CQE_F_NOTIF);
+export const notificationsOf = ({ cqes, design: kernel }: Observed): SeenCqe[] =>
+  cqes.filter((one) => isNotification(kernel, one));
+
+/** The result of a request. */
+export const resultOf = ({ cqes, design: kernel }: Observed, ud: number): SeenCqe | undefined =>
+  cqes.find((one) => one.ud === ud && !isNotification(kernel, one));
 
 const recordsOf = ({ records }: Observed, event: number): TraceRecord[] =>
   records.filter((record) => record.event === event);
@@ -142,9 +146,6 @@ export const notificationsMade = (seen: Observed): number => recordsOf(seen, tra
 export const copiedOf = (seen: Observed): number =>
   recordsOf(seen, trace.TR_UBUF_COPY).reduce((sum, { b }) => sum + b, 0);
 
-/** One line each. */
-export const lines = (...all: string[]): string => all.join("\n");
-
-/** `of("b", 3, (i) => ...)`: the same line `count` times, numbered from 1. */
+/** The same line `count` times, numbered from 1. */
 export const times = (count: number, line: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => line(index + 1)).join("\n");

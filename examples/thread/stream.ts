@@ -1,7 +1,9 @@
 // One TCP stream through a NIC to a peer without a kernel, and a ring to send on it: for the experiments in which the
 // application decides from its completions what to do next.
-import { type Cqe, liburing, libc, Machine, parseIp, type Ring, Sink, type SimNic, uapi, type Wire } from "ringzero";
-import type { Design } from "./lab.ts";
+import { liburing, libc, Machine, parseIp, type Ring, Sink, type SimNic, type Wire } from "ringzero";
+import { TAG } from "./dialect.ts";
+import { type Design, isNotification, isSlotEra, type Posted } from "./lab.ts";
+import { expect } from "./report.ts";
 
 export interface StreamOptions {
   /** One way. */
@@ -10,13 +12,24 @@ export interface StreamOptions {
   rate?: number;
   /** SO_SNDBUF, so that the socket is full soon. */
   sndbuf?: number;
+  /** From the arrival of a segment at the peer to its ACK. */
+  ack_us?: number;
 }
 
-export interface TimedCqe extends Cqe {
-  at_us: number;
+export interface StreamCqe extends Posted {
+  isNotification: boolean;
 }
+
+/** What fills an SQE. */
+export type Fill = (ring: Ring, sqe: number) => void;
+
+const SLOTS = 8;
+/** The slot era's flags in ioprio. */
+const RFC3 = { fixed: 1, flush: 2 } as const;
+const RC = { fixed: 4, flush: 8 } as const;
 
 export class Stream {
+  readonly kernel: Design;
   readonly machine: Machine;
   readonly ring: Ring;
   readonly socket: number;
@@ -26,14 +39,19 @@ export class Stream {
 
   static async open(kernel: Design, options: StreamOptions = {}): Promise<Stream> {
     const machine = await Machine.create({ profile: kernel.profile, switches: kernel.switches });
-    return new Stream(machine, options);
+    return new Stream(kernel, machine, options);
   }
 
-  private constructor(machine: Machine, { delay_us = 50, rate = 1e9, sndbuf }: StreamOptions) {
+  private constructor(
+    kernel: Design,
+    machine: Machine,
+    { delay_us = 50, rate = 1e9, sndbuf, ack_us = 0 }: StreamOptions,
+  ) {
+    this.kernel = kernel;
     this.machine = machine;
     const { sys, user } = machine;
     this.nic = machine.addNic({ address: "10.90.0.1", linkRate: rate });
-    this.sink = new Sink();
+    this.sink = new Sink({ ackDelay_ns: ack_us * 1000 });
     this.wire = machine.connect(this.nic, this.sink, { delay_ns: delay_us * 1000 });
     this.socket = sys.socket(libc.AF_INET, libc.SOCK_STREAM);
     if (sndbuf !== undefined) {
@@ -43,6 +61,10 @@ export class Stream {
     }
     sys.connect(this.socket, user.sockaddrIn(parseIp("10.90.0.2") as number, 80), libc.SOCKADDR_IN_SIZE);
     this.ring = machine.ring(64);
+    if (isSlotEra(kernel)) {
+      const tags = Array.from({ length: SLOTS }, (_, slot) => BigInt(TAG + slot));
+      expect(liburing.registerNotifications(machine, this.ring, tags) === 0, "slots are registered");
+    }
   }
 
   get now_us(): number {
@@ -77,20 +99,34 @@ export class Stream {
   }
 
   /** An SQE that the caller fills; it is named when it is full. */
-  request(ud: number, fill: (ring: Ring, sqe: number) => void, flags = 0): void {
+  request(ud: number, fill: Fill, flags = 0): void {
     const sqe = this.ring.getSqe();
     fill(this.ring, sqe);
     liburing.setData(this.ring, sqe, ud);
     if (flags !== 0) liburing.sqeSetFlags(this.ring, sqe, flags);
   }
 
+  /** A zero-copy send, in the words of the kernel, perhaps from registered buffer 0; in the slot era on slot 0, flushed or not. */
+  zeroCopy(buffer: number, length: number, msgFlags = 0, { flush = true, fixed = false } = {}): Fill {
+    const { kernel, socket } = this;
+    const { prepSendZc, prepSendZcFixed, prepSendzc } = liburing;
+    if (!isSlotEra(kernel)) {
+      if (fixed) return (ring, sqe) => prepSendZcFixed(ring, sqe, socket, buffer, length, msgFlags, 0, 0);
+      return (ring, sqe) => prepSendZc(ring, sqe, socket, buffer, length, msgFlags, 0);
+    }
+    const era = kernel.profile === "rfc3" ? RFC3 : RC;
+    const flags = (flush ? era.flush : 0) | (fixed ? era.fixed : 0);
+    return (ring, sqe) => prepSendzc(ring, sqe, socket, buffer, length, msgFlags, 0, flags);
+  }
+
   /** The next CQE, when there is one; undefined when none will ever come. */
-  next(): TimedCqe | undefined {
-    const at = this.ring.waitCqe();
+  next(): StreamCqe | undefined {
+    const { ring } = this;
+    const at = ring.waitCqe();
     if (at <= 0) return undefined;
-    const cqe = { ...this.ring.cqe(at), at_us: this.now_us };
-    this.ring.cqeSeen(at);
-    return cqe;
+    const cqe = { ud: ring.cqeData(at), res: ring.cqeRes(at), flags: ring.cqeFlags(at), at_us: this.now_us };
+    ring.cqeSeen(at);
+    return { ...cqe, isNotification: isNotification(this.kernel, cqe) };
   }
 
   /** What the peer got: "A B A" for bytes of A, then of B, then of A again. */
@@ -103,5 +139,3 @@ export class Stream {
     return [...order].join(" ");
   }
 }
-
-export const isNotification = ({ flags }: Cqe): boolean => (flags & uapi.IORING_CQE_F_NOTIF) !== 0;
