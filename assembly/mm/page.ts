@@ -3,7 +3,7 @@
 // handed out again before they are gone, which is what pinning means to a program.
 import { CHUNK_BASE, CHUNK_MAX, CHUNK_SHIFT, CHUNK_SIZE, PAGE_PROT_BASE, PAGE_REF_BASE, PAGE_SHIFT, PAGE_SIZE, USER_BASE } from "../abi/layout";
 import {
-  CNT_CHUNKS_LIVE, CNT_CHUNKS_MAX, CNT_PAGES_HELD, CNT_PAGES_HELD_MAX, CNT_PAGES_PINNED, CNT_PAGE_REFS, CNT_PINS,
+  CNT_CHUNKS_LIVE, CNT_CHUNKS_MAX, CNT_PAGES_HELD, CNT_PAGES_HELD_MAX, CNT_PAGES_PINNED, CNT_PAGE_REFS,
 } from "../abi/counters";
 import { BUG_PAGE_REF } from "../abi/bug";
 import { bugOn } from "../lib/bug";
@@ -19,12 +19,9 @@ import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PAGE_CHUNK, S_PAGE_OFF,
 @inline export function getPage(addr: usize): void {
   const slot = refSlot(addr), refs = load<u32>(slot);
   store<u32>(slot, refs + 1);
-  if (addr < USER_BASE) {
-    cntInc(CNT_PAGE_REFS);
-    return;
-  }
+  cntInc(CNT_PAGE_REFS);
+  if (addr < USER_BASE) return;
   cntInc(CNT_PAGES_PINNED);
-  cntInc(CNT_PINS);
   if (!refs) cntIncMax(CNT_PAGES_HELD, CNT_PAGES_HELD_MAX);
 }
 

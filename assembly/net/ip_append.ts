@@ -11,7 +11,7 @@ import { IovIter, copyFromIter } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
 import { NETIF_F_HW_CSUM, NETIF_F_SG } from "../abi/dev";
 import { PAGE_SIZE, SMALL_SIZE } from "../abi/layout";
-import { CNT_COPIED_BY, CNT_COPIED_PAGES, CNT_COPIED_TX, CNT_COPIED_ZC, CNT_TX_SKBS, CNT_UBUF_SKBS } from "../abi/counters";
+import { CNT_COPIED_BY, CNT_COPIED_TX, CNT_COPIED_ZC, CNT_TX_SKBS, CNT_UBUF_SKBS } from "../abi/counters";
 import { MSG_ZEROCOPY } from "../abi/socket";
 import {
   COPY_FRAGMENTED, COPY_MSG_MORE, COPY_NO_CSUM, COPY_NO_SG, REF_ABORTED, REF_SKB, TR_UBUF_COPY, TRACE_ZC,
@@ -217,7 +217,6 @@ function copyIn(sk: Sock, skb: SkBuff, it: IovIter, n: u32, linear: u32): i32 {
   if (n > linear) {
     skb.truesize += n - linear;
     sk.wmem_alloc += n - linear;
-    cntAdd(CNT_COPIED_PAGES, n - linear);
   }
   while (n) {
     const to = pageFragRefill(n < 4096 ? n : 1);

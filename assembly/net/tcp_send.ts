@@ -7,7 +7,7 @@
 // What has been queued is never lost to a later error: the call then returns the short count (spec send-zc.md 2.4, 3.3).
 import { IovIter, copyFromIter, iterRevert } from "../mm/iov_iter";
 import { NETIF_F_SG } from "../abi/dev";
-import { CNT_COPIED_BY, CNT_COPIED_PAGES, CNT_COPIED_TX, CNT_COPIED_ZC, CNT_TX_SKBS } from "../abi/counters";
+import { CNT_COPIED_BY, CNT_COPIED_TX, CNT_COPIED_ZC, CNT_TX_SKBS } from "../abi/counters";
 import { EAGAIN, EEXIST, EFAULT, EMSGSIZE, ENOBUFS, EPIPE } from "../abi/errno";
 import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, MSG_SPLICE_PAGES, MSG_ZEROCOPY } from "../abi/socket";
 import { COPY_NO_SG, REF_ABORTED, TR_UBUF_COPY, TRACE_ZC } from "../abi/trace";
@@ -257,7 +257,6 @@ function appendCopy(sk: Sock, skb: SkBuff, it: IovIter, want: u32): i32 {
   sk.wmem_queued += got;
   sk.fwd_alloc -= got as i32;
   cntAdd(CNT_COPIED_TX, got);
-  cntAdd(CNT_COPIED_PAGES, got);
   return got as i32;
 }
 

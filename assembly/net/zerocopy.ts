@@ -4,10 +4,12 @@
 // Spec: send-zc.md 2.3, 2.7, 3.1, 3.3.
 import { IovIter, iterAddr, iterAdvance, iterPagePart, iterRevert, iterSegLen } from "../mm/iov_iter";
 import { PAGE_SIZE } from "../abi/layout";
+import { CNT_PINS, CNT_PIN_WALKS } from "../abi/counters";
 import { EEXIST, EFAULT, EMSGSIZE } from "../abi/errno";
 import { B_FIXEDBUF_TRUNCATION, SW_FIXEDBUF_TRUNCATION } from "../abi/profile";
 import { REF_SKB } from "../abi/trace";
 import { has, switchOn } from "../lib/profile";
+import { cntInc } from "../lib/state";
 import { getPage, putPage } from "../mm/page";
 import {
   MAX_SKB_FRAGS, SkBuff, SkShared, fragAddr, fragSet, fragSize, skbCanCoalesce, skbFillPage, skbZcopy, skbZcopyDowngradeManaged, skbZcopySet,
@@ -76,6 +78,7 @@ function fillPinned(sk: Sock, skb: SkBuff, sh: SkShared, it: IovIter, length: u3
     let segment = iterSegLen(it);
     if (segment > length) segment = length;
     if (segment > room * PAGE_SIZE - start) segment = room * PAGE_SIZE - start;
+    cntInc(CNT_PIN_WALKS);
     let copied: u32 = 0;
     while (copied < segment) {
       let n = iterPagePart(it);
@@ -87,6 +90,7 @@ function fillPinned(sk: Sock, skb: SkBuff, sh: SkShared, it: IovIter, length: u3
         fragSet(sh, last, fragAddr(sh, last), fragSize(sh, last) + n);
       } else {
         getPage(addr);
+        cntInc(CNT_PINS);
         skbFillPage(sh, addr, n);
       }
       iterAdvance(it, n);

@@ -1,16 +1,21 @@
 // ringzero compare: one workload through every design that the thread named, side by side.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { calibrate } from "../compare/calibration.ts";
 import { compare } from "../compare/compare.ts";
 import type { Design } from "../compare/design.ts";
 import { DEFAULT_DESIGNS, designNames, findDesign } from "../compare/designs/index.ts";
+import { renderCalibration } from "../compare/calibration_table.ts";
+import { COST_SETS, type CostSet, findCosts, MEASURED } from "../compare/cost_model.ts";
 import { renderComparison } from "../compare/table.ts";
 import { findWorkload, WORKLOADS } from "../compare/workloads.ts";
-import { UsageError } from "./errors.ts";
+import { EXIT_FAILED, UsageError } from "./errors.ts";
 
 interface Options {
   profiles?: string;
   json?: boolean;
   list?: boolean;
+  costs?: string;
+  calibration?: boolean;
 }
 
 export function compareCommand(program: Command): void {
@@ -21,11 +26,27 @@ export function compareCommand(program: Command): void {
     .option("--profiles <names>", "only these profiles or designs, separated by commas")
     .option("--json", "print everything as JSON")
     .option("--list", "list the workloads and the designs")
+    .option("--costs <machine>", "constants of the CPU model: those of this machine")
+    .addOption(
+      new Option("--calibration", "how far the CPU model is from each figure it was fitted to").conflicts([
+        "profiles",
+        "list",
+        "costs",
+      ]),
+    )
     .action(run);
 }
 
 async function run(name: string | undefined, options: Options): Promise<void> {
+  if (options.calibration) {
+    if (name !== undefined) throw new UsageError("--calibration takes no workload");
+    const calibration = await calibrate();
+    console.log(options.json ? JSON.stringify(calibration, undefined, 2) : renderCalibration(calibration));
+    if (calibration.signs.same < calibration.signs.decided) process.exitCode = EXIT_FAILED;
+    return;
+  }
   const designs = chooseDesigns(options.profiles);
+  const costs = chooseCosts(options.costs);
   if (name === undefined || options.list) {
     list(options.json ?? false);
     return;
@@ -33,7 +54,7 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   const workload = findWorkload(name);
   if (workload === undefined)
     throw new UsageError(`no workload is named '${name}' (${WORKLOADS.map((each) => each.name).join(", ")})`);
-  const comparison = await compare(workload, designs);
+  const comparison = await compare(workload, designs, costs);
   if (options.json) console.log(JSON.stringify(comparison, undefined, 2));
   else console.log(renderComparison(comparison));
 }
@@ -49,6 +70,13 @@ function chooseDesigns(text: string | undefined): Design[] {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new UsageError(`'${twice}' is named twice`);
   return designs;
+}
+
+function chooseCosts(name = MEASURED.name): CostSet {
+  const found = findCosts(name);
+  if (found === undefined)
+    throw new UsageError(`no costs are named '${name}' (${COST_SETS.map((set) => set.name).join(", ")})`);
+  return found;
 }
 
 function list(asJson: boolean): void {

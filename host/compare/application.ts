@@ -2,6 +2,8 @@
 // differs between designs is only how it sends (designs/*.ts).
 import {
   AF_INET,
+  MSG_TRUNC,
+  MSG_WAITALL,
   SO_RCVBUFFORCE,
   SO_SNDBUFFORCE,
   SOCK_DGRAM,
@@ -11,10 +13,11 @@ import {
 } from "../../assembly/abi/socket.ts";
 import { CNT_PAGES_HELD } from "../../assembly/abi/counters.ts";
 import { must } from "../core/errno.ts";
+import { prepRecv } from "../liburing/prep.ts";
 import type { Ring } from "../liburing/ring.ts";
 import type { RingOptions } from "../liburing/setup.ts";
 import type { Machine } from "../machine.ts";
-import { DEVICE_PEERS } from "../net/standard.ts";
+import { DEVICE_PEERS, NS_A } from "../net/standard.ts";
 import type { SimNic } from "../nic/device.ts";
 import { Sink } from "../nic/sink.ts";
 import { parseIp } from "../sys/user_memory.ts";
@@ -45,8 +48,8 @@ export class Application implements AppCounts {
   /** Bytes of rings, which the kernel holds as it holds buffers. */
   ringBytes = 0;
   nic: SimNic | undefined;
-  /** Lets the faults of the link begin: a connection is made before it goes bad. */
-  spoil: () => void = () => {};
+  /** What begins with the first message: a connection is made before the link goes bad. */
+  start: () => void = () => {};
   requests = 0;
   syscalls = 0;
   bounced = 0;
@@ -90,7 +93,7 @@ export class Application implements AppCounts {
     const nic = machine.addNic({ address: OUR_ADDRESS, linkRate: link.rate, mtu: link.mtu, tso: true, txRing: 256 });
     const wire = machine.connect(nic, sink, { delay_ns: link.delay_ns });
     this.nic = nic;
-    this.spoil = () => {
+    this.start = () => {
       if (link.faults !== undefined) wire.configureFaults(link.faults, nic);
     };
     return sink;
@@ -108,19 +111,36 @@ export class Application implements AppCounts {
     this.setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, workload.sndbuf ?? SNDBUF);
     if (workload.addresses > 0) return fd;
     const address = user.sockaddrIn(this.#peerAddress(), PORT);
-    if (this.isStream && workload.device !== "nic") this.#listen(address);
+    const listener = this.isStream && workload.device !== "nic" ? this.#listen(address) : undefined;
     must("connect", sys.connect(fd, address, SOCKADDR_IN_SIZE));
     machine.exports.run_events(QUIET_NS);
+    if (listener !== undefined) this.#read(must("accept", sys.accept4(listener)));
     return fd;
   }
 
   /** A peer on this machine, for devices that lead back to it. */
-  #listen(address: number): void {
-    const { sys } = this.machine;
+  #listen(address: number): number {
+    const { sys, network } = this.machine;
+    const isFar = this.workload.device === "veth" && network !== undefined;
+    if (isFar) must("setns", sys.setns(network.nsB));
     const listener = must("socket", sys.socket(AF_INET, SOCK_STREAM));
+    if (isFar) must("setns", sys.setns(NS_A));
     this.setOption(listener, SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF);
     must("bind", sys.bind(listener, address, SOCKADDR_IN_SIZE));
     must("listen", sys.listen(listener, 1));
+    return listener;
+  }
+
+  /** That peer takes what comes and throws it away: one request, for all the bytes there will be. */
+  #read(fd: number): void {
+    const { machine, workload } = this;
+    const total = workload.sizes.reduce((sum, size) => sum + size + workload.header, 0);
+    const ring = this.ring(1);
+    this.start = () => {
+      const sqe = ring.getSqe();
+      prepRecv(ring, sqe, fd, machine.user.pages(total), total, MSG_TRUNC | MSG_WAITALL);
+      must("io_uring_enter", ring.submit());
+    };
   }
 
   /** A ring of this application. */

@@ -39,7 +39,7 @@ export interface Comparison {
 }
 
 /** These two send no notification: a kernel's dialect of zero copy does not matter to them. */
-const SHARED_VARIANTS: readonly Variant[] = ["splice", "copy"];
+export const SHARED_VARIANTS: readonly Variant[] = ["splice", "copy"];
 
 export async function compare(
   workload: Workload,

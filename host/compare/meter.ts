@@ -2,6 +2,7 @@
 import * as counters from "../../assembly/abi/counters.ts";
 import * as trace from "../../assembly/abi/trace.ts";
 import type { Machine } from "../machine.ts";
+import type { Message } from "./message.ts";
 
 /** Why a byte was copied, by who copied it. */
 export type CopyReason =
@@ -39,10 +40,10 @@ const CORE_COUNTS = {
   frags: counters.CNT_TX_FRAGS,
   transmits: counters.CNT_TX_PACKETS,
   retransmits: counters.CNT_RETRANS,
+  walks: counters.CNT_PIN_WALKS,
   pins: counters.CNT_PINS,
   pageRefs: counters.CNT_PAGE_REFS,
   workers: counters.CNT_IOWQ,
-  copiedPages: counters.CNT_COPIED_PAGES,
 } as const;
 
 type CoreCount = keyof typeof CORE_COUNTS;
@@ -62,6 +63,8 @@ export interface Counts extends Record<CoreCount, number>, Pick<AppCounts, "requ
   messages: number;
   bytes: number;
   copied: Partial<Record<CopyReason, number>>;
+  /** Bytes of different memory that the messages came from. */
+  sourceBytes: number;
   /** Largest number of bytes of user pages that the kernel held at one time, and of its own data pages. */
   peakPinned: number;
   peakKernel: number;
@@ -97,14 +100,16 @@ export class Meter {
     return (this.#machine.counter(offset) - (this.#before.get(offset) ?? 0)) >>> 0;
   }
 
-  read(app: AppCounts, messages: number, bytes: number): Counts {
+  read(app: AppCounts, messages: readonly Message[]): Counts {
     const core = Object.fromEntries(
       Object.entries(CORE_COUNTS).map(([name, offset]) => [name, this.#since(offset)]),
     ) as Record<CoreCount, number>;
+    core.pageRefs -= core.pins;
     const { requests, syscalls } = app;
     return {
-      messages,
-      bytes,
+      messages: messages.length,
+      bytes: messages.reduce((sum, { length }) => sum + length, 0),
+      sourceBytes: sourceBytes(messages),
       requests,
       syscalls,
       ...core,
@@ -126,6 +131,12 @@ export class Meter {
     put("file read", app.read);
     return copied;
   }
+}
+
+function sourceBytes(messages: readonly Message[]): number {
+  const used = new Map<number, number>();
+  for (const { buffer, length } of messages) used.set(buffer, Math.max(length, used.get(buffer) ?? 0));
+  return [...used.values()].reduce((sum, length) => sum + length, 0);
 }
 
 const byReason = (why: number): number => counters.CNT_COPIED_BY + why * 4;

@@ -1,6 +1,6 @@
 // The comparison as text: what each design did, when it told the application, and what it cannot say.
 import { duration } from "../trace/words.ts";
-import type { Comparison, Row } from "./compare.ts";
+import { type Comparison, type Row, SHARED_VARIANTS } from "./compare.ts";
 import type { Spread } from "./run.ts";
 
 /** A column: its heading (two lines) and its cell. */
@@ -15,7 +15,11 @@ export function size(bytes: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
 }
 
-export const rowName = ({ design, variant }: Row): string => (variant === undefined ? design : `${design} ${variant}`);
+/** A variant that does not depend on the dialect stands for itself. */
+export function rowName({ design, variant }: Row): string {
+  if (variant === undefined) return design;
+  return SHARED_VARIANTS.includes(variant) ? variant : `${design} ${variant}`;
+}
 
 const time = (spread: Spread | undefined, which: keyof Spread): string =>
   spread === undefined ? "never told" : duration(BigInt(Math.round(spread[which])));

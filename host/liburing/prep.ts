@@ -213,7 +213,7 @@ export function setIoprio(ring: Ring, sqe: number, ioprio: number): void {
   ring.words[word] = (ring.words[word] & 0xffff) | (ioprio << 16);
 }
 
-function setBufIndex(ring: Ring, sqe: number, index: number): void {
+export function setBufIndex(ring: Ring, sqe: number, index: number): void {
   const word = (sqe + uapi.SQE_OFF_BUF_INDEX) >> 2;
   ring.words[word] = (ring.words[word] & ~0xffff) | (index & 0xffff);
 }

@@ -1,6 +1,6 @@
 // MSG_ZEROCOPY, from 4.14 on, without a ring: sendmsg() returns when the bytes are queued in order, and the socket's error
 // queue says later which calls the network has let go of, as ranges of call numbers.
-import { EAGAIN } from "../../../assembly/abi/errno.ts";
+import { EAGAIN, ENOBUFS } from "../../../assembly/abi/errno.ts";
 import {
   CMSGHDR_SIZE,
   MSG_DONTWAIT,
@@ -24,6 +24,48 @@ const POLLFD_SIZE = 8;
 const FOREVER_MS = -1;
 /** Calls without news after which the error queue is looked at. */
 const LOOK_AFTER = 64;
+
+/** sendmsg() without a ring and without MSG_ZEROCOPY: what the others were published against. */
+class MsgSender implements Sender {
+  readonly #app: Application;
+  readonly #headers: MessageHeaders;
+
+  constructor(app: Application) {
+    this.#app = app;
+    this.#headers = new MessageHeaders(app);
+  }
+
+  send(message: Message): void {
+    const { machine, fd } = this.#app;
+    for (let done = 0; done < message.length; ) {
+      this.#app.syscalls++;
+      done += must("sendmsg", machine.sys.sendmsg(fd, this.#headers.of(message, done)));
+    }
+    this.#app.bufferFree(message);
+  }
+
+  submit(): void {}
+
+  poll(): void {}
+
+  wait(): void {
+    throw new Error("nothing of a call that has returned is awaited");
+  }
+
+  finish(): void {}
+}
+
+export function msgPlainDesign(machine: Design["machine"]): Design {
+  return {
+    name: "sendmsg",
+    family: "copy",
+    title: "sendmsg(): the kernel copies, no ring",
+    machine,
+    zeroCopy: false,
+    cannot: ["zero copy", "batches of sends"],
+    open: (app) => new MsgSender(app),
+  };
+}
 
 export class MsgZerocopySender implements Sender {
   readonly #app: Application;
@@ -53,6 +95,11 @@ export class MsgZerocopySender implements Sender {
     for (let done = 0; done < message.length; ) {
       this.#app.syscalls++;
       const sent = machine.sys.sendmsg(fd, this.#headers.of(message, done), MSG_ZEROCOPY);
+      // The socket's option memory is full of records: some of them have to come back first.
+      if (sent === -ENOBUFS) {
+        this.wait();
+        continue;
+      }
       if (sent < 0) throw new Error(`message ${message.index} failed with ${errnoName(-sent)}`);
       done += sent;
       this.#calls.set(this.#next++, message);
@@ -61,7 +108,9 @@ export class MsgZerocopySender implements Sender {
     this.#app.orderSafe(message);
   }
 
-  submit(): void {}
+  submit(): void {
+    this.poll();
+  }
 
   /** A look costs a system call, so it waits until there may be something to see. */
   poll(): void {

@@ -1,8 +1,7 @@
 // SEND_ZC and SENDMSG_ZC, from 6.0 on: a notification per request. The first CQE (F_MORE) says that the bytes are queued
 // in order, the second (F_NOTIF) that the memory is free; both carry the request's user_data.
-import { IOVEC_SIZE, MSG_WAITALL, SOCKADDR_IN_SIZE } from "../../../assembly/abi/socket.ts";
+import { MSG_WAITALL, SOCKADDR_IN_SIZE } from "../../../assembly/abi/socket.ts";
 import * as uapi from "../../../assembly/abi/uapi.ts";
-import { must } from "../../core/errno.ts";
 import { prepSendmsgZc, prepSendSetAddr, prepSendZc, prepSendZcFixed } from "../../liburing/prep.ts";
 import type { Application } from "../application.ts";
 import { PROFILES } from "../../profile/profiles.ts";
@@ -21,15 +20,7 @@ export class RequestSender extends RingSender {
     this.#hasSendmsg = hasSendmsg;
     this.#headers = new MessageHeaders(app);
     this.#fixed = app.workload.fixed ?? false;
-    if (this.#fixed) this.#register();
-  }
-
-  #register(): void {
-    const { user, sys } = this.app.machine;
-    const segments = this.app.buffers.map(({ address, length }) => ({ base: address, length }));
-    const iovec = user.iovec(segments, user.alloc(segments.length * IOVEC_SIZE));
-    const { fd } = this.ring;
-    must("io_uring_register", sys.io_uring_register(fd, uapi.IORING_REGISTER_BUFFERS, iovec, segments.length));
+    if (this.#fixed) this.registerBuffers();
   }
 
   protected queue(part: Part): void {

@@ -1,7 +1,8 @@
 // What all senders over a ring share: parts of messages that the kernel has, completions that name them, and sending
 // again what the kernel gave back.
 import { EAGAIN } from "../../../assembly/abi/errno.ts";
-import { MSG_MORE, MSG_WAITALL } from "../../../assembly/abi/socket.ts";
+import { IOVEC_SIZE, MSG_MORE, MSG_WAITALL } from "../../../assembly/abi/socket.ts";
+import * as uapi from "../../../assembly/abi/uapi.ts";
 import { errnoName, must } from "../../core/errno.ts";
 import { prepSend, setData } from "../../liburing/prep.ts";
 import type { Ring } from "../../liburing/ring.ts";
@@ -31,6 +32,15 @@ export abstract class RingSender implements Sender {
   constructor(app: Application) {
     this.app = app;
     this.ring = app.ring(ENTRIES, { cqEntries: CQ_ENTRIES });
+  }
+
+  /** Buffer i of the application becomes registered buffer i. */
+  protected registerBuffers(): void {
+    const { user, sys } = this.app.machine;
+    const segments = this.app.buffers.map(({ address, length }) => ({ base: address, length }));
+    const iovec = user.iovec(segments, user.alloc(segments.length * IOVEC_SIZE));
+    const { fd } = this.ring;
+    must("io_uring_register", sys.io_uring_register(fd, uapi.IORING_REGISTER_BUFFERS, iovec, segments.length));
   }
 
   send(message: Message): void {
