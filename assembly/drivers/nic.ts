@@ -91,6 +91,9 @@ export function nicRings(dev: NetDevice): u32 {
   return block as u32;
 }
 
+/** Chunks that the device has for its rings, for good. */
+@inline export function nicChunks(dev: NetDevice): u32 { return dev.kind == DEV_KIND_NIC && dev.priv ? RX_CHUNKS + 1 : 0; }
+
 /** RX_CHUNKS chunks in a row: from the untouched end of the region, as freed ones lie anywhere. */
 function rxChunks(): usize {
   const free = load<u32>(S_CHUNK_FREE);

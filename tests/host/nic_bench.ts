@@ -15,7 +15,7 @@ import {
 } from "../../assembly/abi/uapi.ts";
 import { prepSendZc, setData } from "../../host/liburing/prep.ts";
 import type { Ring } from "../../host/liburing/ring.ts";
-import { Machine } from "../../host/machine.ts";
+import { Machine, type MachineOptions } from "../../host/machine.ts";
 import type { NicOptions } from "../../host/nic/device.ts";
 import type { FaultOptions } from "../../host/nic/fault.ts";
 import * as frames from "../../host/nic/frame.ts";
@@ -35,6 +35,7 @@ interface Setup {
   sink?: SinkOptions;
   faults?: FaultOptions;
   seed?: number;
+  build?: MachineOptions["build"];
 }
 
 /** One host with a NIC, a sink at the other end of the wire, and a ring. */
@@ -49,7 +50,7 @@ export class Bench {
   readonly #records: TraceRecord[] = [];
 
   static async create(setup: Setup = {}): Promise<Bench> {
-    return new Bench(await Machine.create({ trace: true, seed: setup.seed ?? 0 }), setup);
+    return new Bench(await Machine.create({ trace: true, seed: setup.seed ?? 0, build: setup.build }), setup);
   }
 
   private constructor(machine: Machine, { nic, sink, faults = {} }: Setup) {
