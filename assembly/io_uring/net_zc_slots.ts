@@ -13,6 +13,7 @@ import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, ERESTARTSYS } from "..
 import { PAGE_SHIFT } from "../abi/layout";
 import { IORING_NOTIF_SLOTLESS, SQE_OFF_NOTIFICATION_IDX, SQE_OFF_SENDZC_ADDR_LEN } from "../abi/notif_slots";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_ZEROCOPY, SOCKADDR_STORAGE_SIZE } from "../abi/socket";
+import { TR_NOTIF_REQ, TRACE_ZC } from "../abi/trace";
 import {
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR3, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD2,
 } from "../abi/uapi";
@@ -23,6 +24,7 @@ import {
 import { DEBUG } from "../lib/bug";
 import { has, sendzcFlags, switchOn } from "../lib/profile";
 import { SCRATCH_SENDZC_ADDR, SCRATCH_SEND_MSG, nil } from "../lib/state";
+import { trace } from "../lib/trace";
 import { accessOk } from "../mm/vma";
 import { accountMem } from "../kernel/task";
 import { FILE_SOCKET } from "../fs/file";
@@ -138,8 +140,9 @@ export function sendzcIssue(req: Req, issueFlags: u32): i32 {
   const alone = slotSend(req).slot == IORING_NOTIF_SLOTLESS && switchOn(SW_SLOTLESS) != 0;
   if (!alone && slotSend(req).slot >= req.ctx.notif_slots) return -EINVAL;
   const slot = alone ? nil<NotifSlot>() : notifSlot(req.ctx, slotSend(req).slot);
-  const notif = alone ? ownNotif(req) : slotNotif(req.ctx, slot);
+  const notif = alone ? ownNotif(req) : slotNotif(req.ctx, slot, slotSend(req).slot);
   if (!notif) return -ENOMEM;
+  trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(reqUarg(notif)), req.user_data, changetype<usize>(req) as u32, req.zc_flags & SENDZC_FIXED_BUF);
   const addrFirst = has(B_ADDR_BEFORE_BUFFER);
   let err = addrFirst ? readAddr(req) : readBuffer(req, notif);
   if (err) return err;
@@ -196,7 +199,7 @@ function postAfter(req: Req, notif: Req): void {
 
 function ownNotif(req: Req): Req {
   if (req.notif) return req.notif;
-  const notif = slotEraNotif(req.ctx, req.user_data, 0);
+  const notif = slotEraNotif(req.ctx, IORING_NOTIF_SLOTLESS, req.user_data, 0);
   if (!notif) return notif;
   req.notif = notif;
   req.flags |= REQ_F_NEED_CLEANUP;

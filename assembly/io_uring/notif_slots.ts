@@ -14,16 +14,18 @@ import {
   IORING_NOTIF_SEQ_MASK, NOTIF_REGISTER_OFF_DATA, NOTIF_REGISTER_OFF_NR_SLOTS, NOTIF_REGISTER_OFF_RESV, NOTIF_REGISTER_OFF_RESV2,
   NOTIF_REGISTER_OFF_RESV3, NOTIF_REGISTER_SIZE, NOTIF_SLOT_OFF_RESV, NOTIF_SLOT_OFF_TAG, NOTIF_SLOT_SIZE,
 } from "../abi/notif_slots";
+import { TR_NOTIF_SLOT, TRACE_ZC } from "../abi/trace";
 import { IORING_CQE_F_NOTIF } from "../abi/uapi";
 import { B_NOTIF_CQE_MARKED, B_NOTIF_POSTS, B_NOTIF_TW, L_NOTIF_SLOTS } from "../abi/profile";
 import { has, limit } from "../lib/profile";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
 import { SCRATCH_RSRC_ARG, nil } from "../lib/state";
+import { trace } from "../lib/trace";
 import { chunkAlloc, putPage } from "../mm/page";
 import { copyFromUser } from "../mm/vma";
 import { NOTIF_END_BATCH, NOTIF_END_POST, NOTIF_END_TW, allocNotif, notifDrop } from "./notif";
 import { rsrcNodeHold } from "./rsrc_quiesce";
-import { IO_URING_F_UNLOCKED, Req, RingCtx, setRes } from "./types";
+import { IO_URING_F_UNLOCKED, Req, RingCtx, reqUarg, setRes } from "./types";
 
 @unmanaged @final export class NotifSlot {
   notif: Req; // nil: empty
@@ -120,20 +122,21 @@ export function dropSlots(ctx: RingCtx): i32 {
   return 0;
 }
 
-/** The slot's notification, allocated if it has none; nil = ENOMEM. */
-export function slotNotif(ctx: RingCtx, slot: NotifSlot): Req {
+/** The notification of slot `i`, allocated if it has none; nil = ENOMEM. */
+export function slotNotif(ctx: RingCtx, slot: NotifSlot, i: u32): Req {
   if (slot.notif) return slot.notif;
-  const notif = slotEraNotif(ctx, slot.tag, slot.seq);
+  const notif = slotEraNotif(ctx, i, slot.tag, slot.seq);
   if (!notif) return notif;
   slot.seq++;
   slot.notif = notif;
   return notif;
 }
 
-/** A notification with the CQE of the era (1.5). It serves any number of requests, so none of them has to be posted before it. */
-export function slotEraNotif(ctx: RingCtx, tag: u64, seq: u32): Req {
+/** A notification of slot `i` (IORING_NOTIF_SLOTLESS: of a request) with the CQE of the era (1.5). It serves any number of requests, so none of them has to be posted before it. */
+export function slotEraNotif(ctx: RingCtx, i: u32, tag: u64, seq: u32): Req {
   const notif = allocNotif(ctx, tag);
   if (!notif) return notif;
+  trace(TRACE_ZC, TR_NOTIF_SLOT, changetype<usize>(reqUarg(notif)), tag, i, seq);
   if (has(B_NOTIF_CQE_MARKED)) setRes(notif, (seq & IORING_NOTIF_SEQ_MASK) as i32, IORING_CQE_F_NOTIF);
   else setRes(notif, 0, seq);
   notif.nd_main_posted = 1;

@@ -49,7 +49,7 @@ function fillSlots(ctx: RingCtx, first: u32, nr: u32, tag: u64, sets: bool): boo
     const slot = notifSlot(ctx, first + i);
     if (slot.notif) continue;
     if (sets && !switchOn(SW_UPD_ALLOC_TAG)) slot.tag = tag;
-    if (!slotNotif(ctx, slot)) return false;
+    if (!slotNotif(ctx, slot, first + i)) return false;
   }
   return true;
 }

@@ -165,7 +165,7 @@ function canOnlyCopy(lives: readonly Life[]): Found | undefined {
   const places = new Set(
     local.flatMap(({ keepers }) => keepers.flatMap(({ copies }) => copies.map(({ place }) => place.split(",")[0]))),
   );
-  const text = `${names(local)} went to a socket of this host (${[...places].join(", ")}). A local receiver must not see the buffer change, so the bytes are copied on delivery, later and dearer than SEND would. Use SEND there; CQEs of sends with SEND_ZC_REPORT_USAGE tell when it happens.`;
+  const text = `${names(local)} went to a socket of this host (${[...places].join(", ")}). A local receiver must not see the buffer change, so the bytes are copied on delivery, later and dearer than SEND would. Use SEND there${local.some(({ note }) => note?.isSlotEra) ? "" : "; CQEs of sends with SEND_ZC_REPORT_USAGE tell when it happens"}.`;
   return { weight: "cost", lines: linesOf(local), text };
 }
 

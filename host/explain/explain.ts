@@ -1,6 +1,6 @@
 // Runs a program and says, for each of its requests, whose its buffer was at which time and why.
 import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "../../assembly/abi/socket.ts";
-import { COPY_NONE, REF_LINKED, REF_REQUEST } from "../../assembly/abi/trace.ts";
+import { COPY_NONE, REF_LINKED, REF_REQUEST, REF_SLOT } from "../../assembly/abi/trace.ts";
 import type { Machine } from "../machine.ts";
 import { type Outcome, readWaitReport } from "../program/outcome.ts";
 import type { Program } from "../program/steps.ts";
@@ -107,6 +107,10 @@ function becauseOf(note: Note, root: Note): string | null {
   if (root.done === undefined) return null;
   if (note.head !== undefined) return `${note.head.label} is done, whose skb it shares`;
   if (root.lastRef === REF_LINKED) return "the last notification chained to it was released";
+  if (root.lastRef === REF_SLOT) {
+    const before = root.lastNetworkRef === 0 ? "no skb held it" : "the network had let go before";
+    return `the slot was flushed; ${before}`;
+  }
   if (root.lastRef !== REF_REQUEST) return refBecause(root.lastRef);
   if (root.lastNetworkRef !== 0) return `the network had let go before: ${refBecause(root.lastNetworkRef)}`;
   return root.wasCarried ? "the request was its last holder" : "no skb ever held the buffer";
@@ -132,7 +136,11 @@ function copiesOf(life: Life): Copy[] {
     const because = "a send without zero copy takes a copy, and its buffer is free at once";
     return [{ bytes: done, at_ns, reason: "plain", place: "in the send call", because }];
   }
-  const told = life.keepers.flatMap(({ copies }) => copies);
+  const told = life.keepers.flatMap((note) => {
+    const isShared = note.lives.length > 1 || note.head !== undefined || note.followers.length > 0;
+    const whose = isShared ? ` (of all sends that share ${note.label})` : "";
+    return note.copies.map((copy) => ({ ...copy, place: `${copy.place}${whose}` }));
+  });
   // The trace counts what was copied out of skbs; what never got into one is all that was sent.
   if (told.length > 0) return told.map((copy) => ({ ...copy, bytes: copy.bytes === 0 ? done : copy.bytes }));
   return notes

@@ -129,6 +129,7 @@ function reasonOf(next: Holder, record: TraceRecord | undefined): string {
 /** Why an skb, or the request, gave the buffer up. */
 const LET_GO: Record<number, string> = {
   [trace.REF_REQUEST]: "the request is done with it",
+  [trace.REF_SLOT]: "the slot is flushed",
   [trace.REF_ACKED]: "the peer has acknowledged all of it",
   [trace.REF_TX_DONE]: "the device has read it",
   [trace.REF_ORPHANED]: "the skb got a copy",

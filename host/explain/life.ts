@@ -1,5 +1,5 @@
 // What the tracker knows of a request, of a notification and of an skb's data area while the program runs.
-import { COPY_NONE, REF_REQUEST } from "../../assembly/abi/trace.ts";
+import { COPY_NONE, REF_REQUEST, REF_SLOT } from "../../assembly/abi/trace.ts";
 import type { Completion, Copy, Interval, Owner, Reference } from "./shape.ts";
 
 /** A moment: virtual time stands still while a program computes, so a count of everything seen orders what it does. */
@@ -26,13 +26,18 @@ export interface OpenReference extends Reference {
   follower?: Note;
 }
 
+const OWN_KINDS: readonly number[] = [REF_REQUEST, REF_SLOT];
+
 /** A notification, or a record of MSG_ZEROCOPY. */
 export class Note {
   readonly label: string;
-  readonly userData: bigint;
+  /** Of its CQE: a flush may change it. */
+  userData: bigint;
   readonly isMsgZerocopy: boolean;
-  /** Belongs to a slot of the ring, which keeps a reference until it is flushed. */
-  isSlot = false;
+  /** Of the era of notification slots: no CQE announces it, and none tells of copies. */
+  isSlotEra = false;
+  /** Number of the slot whose it is, which keeps a reference until it is flushed. */
+  slot: number | undefined;
   readonly lives: Life[] = [];
   readonly references: OpenReference[] = [];
   readonly copies: Copy[] = [];
@@ -63,7 +68,7 @@ export class Note {
 
   /** Whether the request's (or the slot's) own reference is still there. */
   get hasOwnReference(): boolean {
-    return this.references.some(({ kind, dropped_ns }) => kind === REF_REQUEST && dropped_ns === null);
+    return this.references.some(({ kind, dropped_ns }) => OWN_KINDS.includes(kind) && dropped_ns === null);
   }
 }
 
@@ -108,7 +113,7 @@ export interface Write {
 export class Life {
   readonly id: number;
   readonly line: number;
-  readonly operation: string;
+  operation: string;
   /** -1 for a system call. */
   opcode = -1;
   ring: string | null = null;

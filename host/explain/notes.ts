@@ -1,4 +1,5 @@
 // Follows the notifications: who took each reference, who dropped it, what was copied for them, which sends they belong to.
+import { IORING_NOTIF_SLOTLESS } from "../../assembly/abi/notif_slots.ts";
 import * as trace from "../../assembly/abi/trace.ts";
 import { copyName, refName, type TraceRecord } from "../trace/decode.ts";
 import { copyBecause } from "../trace/words.ts";
@@ -6,7 +7,7 @@ import type { Areas } from "./areas.ts";
 import { Note, type OpenReference } from "./life.ts";
 import type { Copy } from "./shape.ts";
 
-const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_LINKED];
+const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_LINKED, trace.REF_SLOT];
 
 /** Where in the path a copy is made. */
 const COPY_PLACES: Record<number, string> = {
@@ -65,6 +66,14 @@ export class Notes {
       case trace.TR_NOTIF_LINK:
         this.#link(note, record);
         return;
+      case trace.TR_NOTIF_SLOT: {
+        note.isSlotEra = true;
+        if (record.b === IORING_NOTIF_SLOTLESS) return;
+        note.slot = record.b;
+        const [own] = note.references;
+        Object.assign(own, { kind: trace.REF_SLOT, taken_for: refName(trace.REF_SLOT), holder: `slot ${record.b}` });
+        return;
+      }
       case trace.TR_UBUF_GET:
         note.refs = record.b;
         this.#taken = { note, reference: take(note, record.c, record.time_ns, takerOf(record.c)) };

@@ -51,7 +51,7 @@ function held(note: Note, life: Life): Holder[] {
 
 /** The own reference of a notification that outlives the request is a slot's. */
 function ownOwner(note: Note): Owner {
-  return note.isSlot ? "slot" : "request";
+  return note.slot !== undefined ? "slot" : "request";
 }
 
 function after(note: Note): Holder {

@@ -112,7 +112,7 @@ const shortWords = Object.entries(trace)
   .filter(([name]) => name.startsWith("REF_"))
   .map(([, reason]) => [refName(reason as number), refShort(reason as number)] as const);
 const DROPPED: Record<string, string> = { ...Object.fromEntries(shortWords), request: "the request ends" };
-const TAKEN: Record<string, string> = { ...DROPPED, request: "its own" };
+const TAKEN: Record<string, string> = { ...DROPPED, request: "its own", slot: "its own" };
 
 /** A large send is cut into dozens of skbs: those with the same fate are one row. */
 function grouped(references: readonly Reference[]): Reference[] {

@@ -26,12 +26,14 @@ const isRingZeroCopy = (life: Life): boolean =>
 /** The first notification of a send by whose CQE its end is told. */
 const noteOf = (life: Life): Note | undefined => (isRingZeroCopy(life) ? life.note : undefined);
 
-function noNotification(life: Life): string | undefined {
+const isSlotEra = (lives: readonly Life[]): boolean => lives.some(({ note }) => note?.isSlotEra);
+
+function noNotification(life: Life, { lives }: Context): string | undefined {
   const { completion } = life;
   if (!isRingZeroCopy(life) || life.notes.length > 0 || completion === undefined) return undefined;
   if (completion.res >= 0) return "One CQE only: it has no notification, because no notification was ever made for it.";
   const what = resultText(completion.res);
-  return `One CQE only (${what} without F_MORE): it failed before its notification existed, so none will come.`;
+  return `One CQE only (${what}${isSlotEra(lives) ? "" : " without F_MORE"}): it failed before its notification existed, so none will come.`;
 }
 
 function failedWithNotification(life: Life): string | undefined {
@@ -45,7 +47,7 @@ function failedWithNotification(life: Life): string | undefined {
 function notificationWithoutMore(life: Life): string | undefined {
   const { completion } = life;
   const note = noteOf(life);
-  if (note === undefined || completion === undefined || completion.flags & IORING_CQE_F_MORE || note.isSlot)
+  if (note === undefined || completion === undefined || completion.flags & IORING_CQE_F_MORE || note.isSlotEra)
     return undefined;
   const how = `${resultText(completion.res)} without F_MORE`;
   const why =
@@ -103,6 +105,7 @@ function copied(life: Life): string | undefined {
   const note = noteOf(life);
   if (note === undefined || note.copies.length === 0 || note.reportsCopied || note.posted === undefined)
     return undefined;
+  if (note.isSlotEra) return "Its bytes were copied, and this API has no way to say so.";
   if (life.sendFlags & IORING_SEND_ZC_REPORT_USAGE) return undefined;
   return "Its bytes were copied and no CQE says so: the send did not ask for SEND_ZC_REPORT_USAGE.";
 }
@@ -140,7 +143,7 @@ function neverFree(life: Life): string | undefined {
   const note = noteOf(life);
   const root = note?.head ?? note;
   if (note === undefined || note.posted !== undefined || root?.done !== undefined) return undefined;
-  if (life.completion === undefined) return undefined;
+  if (life.completion === undefined || unflushed(life) !== undefined) return undefined;
   const [holder] = holdersOf(life);
   const device = holder.device === null ? "" : ` of ${holder.device}`;
   const held = note.refs === 1 ? "1 reference is" : `${note.refs} references are`;
@@ -211,8 +214,8 @@ function severalNotifications(life: Life): string | undefined {
 
 function unflushed(life: Life): string | undefined {
   const note = noteOf(life);
-  if (!note?.isSlot || note.done !== undefined || !note.hasOwnReference) return undefined;
-  return `Its notification ${note.label} was never flushed: the slot holds a reference of its own, so it cannot come.`;
+  if (note?.slot === undefined || note.done !== undefined || !note.hasOwnReference) return undefined;
+  return `Its notification ${note.label} was never flushed: slot ${note.slot} holds a reference of its own, so it cannot come.`;
 }
 
 const RULES = {

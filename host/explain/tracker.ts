@@ -243,6 +243,8 @@ export class Tracker implements Observer {
     switch (event) {
       case trace.TR_IO_URING_SUBMIT_REQ:
         life.accepted = true;
+        // What the profile takes the opcode for.
+        life.operation = opcodeText(record.b);
         return;
       case trace.TR_IO_URING_SOCKET:
         life.socket = { object: record.b, family: record.c >>> 16, type: record.c & 0xffff };
@@ -305,7 +307,7 @@ export class Tracker implements Observer {
       return;
     }
     this.#posted.push({ ring, user_data: a, res: b | 0, flags: c, of, seen: false });
-    if (of instanceof Note) of.posted = { ...at, res: b | 0, flags: c };
+    if (of instanceof Note) Object.assign(of, { userData: a, posted: { ...at, res: b | 0, flags: c } });
     else of.completion = { res: b | 0, flags: c, posted_ns: Number(at.ns), seen_ns: null, at };
   }
 

@@ -338,3 +338,48 @@ test("JSON has stable keys, and user_data of 64 bits as a number", async () => {
     ...["on", "holder", "taken_for", "taken_ns", "dropped_ns", "dropped_because"],
   ]);
 });
+
+const SLOTS = ["profile rc3", "setup 8", "notifiers 100 101", "pair A B udp nic", "buf b 4096"];
+
+test("slots: sends that share a notification are free together, when the slot was flushed", async () => {
+  const told = await explain([
+    ...[...SLOTS, "sqe sendzc fd=A buf=b len=1000 slot=0 ud=1", "submit", "reap", "msleep 5"],
+    ...["sqe sendzc fd=A buf=b+1000 len=1000 slot=0 ioprio=NOTIF_FLUSH ud=2", "submit", "settle"],
+  ]);
+  check(told);
+  const [first, second] = [request(told, 1), request(told, 2)];
+  assert.deepEqual(
+    [first.notification?.shared_by, second.notification?.shared_by],
+    [
+      [1, 2],
+      [1, 2],
+    ],
+  );
+  assert.equal(first.notification?.user_data, 100n, "the tag of its slot");
+  assert.equal(first.free_ns, second.free_ns);
+  const held = longest(first);
+  assert.deepEqual([held.owner, held.to_ns], ["slot", 5_000_000], "the NIC was done long before the second send");
+  assert.deepEqual(
+    first.references.map(({ holder, dropped_because }) => [holder, dropped_because]),
+    [
+      ["slot 0", "slot"],
+      ["skb 1", "tx_done"],
+      ["skb 2", "tx_done"],
+    ],
+  );
+});
+
+test("slots: one that is never flushed keeps the buffer", async () => {
+  const told = await explain([...SLOTS, "sqe sendzc fd=A buf=b len=1000 slot=1 ud=1", "submit", "settle"]);
+  check(told);
+  assert.equal(request(told, 1).intervals.at(-1)?.owner, "slot");
+  assert.deepEqual(
+    request(told, 1).surprises.map(({ rule }) => rule),
+    ["unflushed"],
+  );
+  const ended = await explain([
+    ...[...SLOTS, "sqe sendzc fd=A buf=b len=1000 slot=1 ud=1", "submit", "msleep 5", "unnotifiers", "settle"],
+  ]);
+  check(ended);
+  assert.notEqual(request(ended, 1).free_ns, null);
+});

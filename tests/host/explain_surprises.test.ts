@@ -132,3 +132,33 @@ test("the same bytes twice are harmless, and free after both", async () => {
     ["cost"],
   );
 });
+
+const slots = (profile: string, device: string) => [
+  ...[`profile ${profile}`, "setup 8", "notifiers 100 101", `pair A B ${device}`, "buf b 4096", "buf c 4096"],
+];
+
+test("slots: before rc3 a notification may arrive before the send's CQE", async () => {
+  const send = ["sqe sendzc fd=A buf=b len=1000 slot=0 ioprio=NOTIF_FLUSH ud=1", "submit", "settle"];
+  assert.deepEqual(surprises(await explain([...slots("rc1", "udp lo"), ...send]), 1), [
+    ...["notification-first", "copy-not-reported"],
+  ]);
+  assert.deepEqual(surprises(await explain([...slots("rc3", "udp lo"), ...send]), 1), ["copy-not-reported"]);
+});
+
+test("slots: no F_MORE is expected of a send that has a notification, and one CQE of a send that has none", async () => {
+  const told = await explain([
+    ...[...slots("rc3", "udp nic"), "sqe sendzc fd=A buf=b len=1000 slot=0 ioprio=NOTIF_FLUSH ud=1", "submit"],
+    ...["sqe sendzc fd=A buf=c len=1000 slot=7 ud=2", "submit", "settle"],
+  ]);
+  assert.deepEqual(surprises(told, 1), []);
+  assert.match(request(told, 2).surprises[0].text, /^One CQE only \(EINVAL\): it failed before/);
+});
+
+test("slots: a retry after somebody flushed the slot has two notifications", async () => {
+  const told = await explain([
+    ...["profile rc3", "setup 8", "notifiers 100", "pair A B tcp nic", "buf b 400000"],
+    ...["sqe sendzc fd=A buf=b slot=0 ud=1 mf=MSG_WAITALL ioprio=NOTIF_FLUSH", "submit"],
+    ...["sqe rsrc_update_notif off=0 len=1 ud=2", "submit", "settle 300", "recvall B 400000", "settle 300"],
+  ]);
+  assert.ok(surprises(told, 1).includes("several-notifications"), surprises(told, 1).join(" "));
+});
