@@ -1,8 +1,10 @@
 // ringzero diff FILE.zc: the same program on the emulator and on this machine's own kernel.
 import type { Command } from "commander";
-import { outcomeText, sameEvents } from "../conform/compare.ts";
+import { outcomeText } from "../conform/compare.ts";
+import { compareLive, type LiveRun } from "../conform/live.ts";
 import { alignEvents, sideBySide } from "../conform/side_by_side.ts";
 import { KernelNet, KernelRunner } from "../kernel/harness.ts";
+import { EXIT_ALARM } from "../kernel/server.ts";
 import { probeKernel } from "../kernel/probe.ts";
 import { Machine } from "../machine.ts";
 import { formatEvent, type ProgramEvent } from "../program/events.ts";
@@ -72,7 +74,7 @@ async function diffFile(file: string, options: Options): Promise<void> {
     return;
   }
   const notes = [outcomeText(ours.outcome), theirs.note].filter((note) => note !== undefined);
-  const same = notes.length === 0 && sameEvents(ours.events, theirs.events);
+  const { same, text: verdict } = compareLive(ours, theirs);
   if (options.json) {
     const list = (events: ProgramEvent[]) => `[${events.map(formatEvent).join(",")}]`;
     console.log(
@@ -81,14 +83,13 @@ async function diffFile(file: string, options: Options): Promise<void> {
   } else {
     const rows = alignEvents(theirs.events, ours.events);
     for (const line of sideBySide(rows, [`Linux ${probe.release}`, "ringzero"])) console.log(line);
-    console.log(same ? "same" : `different in ${rows.filter((row) => !row.same).length} places`);
+    console.log(verdict);
   }
   for (const note of notes) console.error(`ringzero: ${note}`);
   if (!same) process.exitCode = EXIT_FAILED;
 }
 
-interface KernelSide {
-  events: ProgramEvent[];
+interface KernelSide extends LiveRun {
   note: string | undefined;
   /** Why the harness does not take the program at all (a `nic` line, a number it cannot hold). */
   refused: string | undefined;
@@ -99,7 +100,12 @@ function runOnKernel(text: string): KernelSide {
   try {
     const { events, exit, stderr } = new KernelRunner(net).run(text);
     const note = exit === 0 ? undefined : `on Linux: ${stderr.trim() || `exit ${exit}`}`;
-    return { events, note, refused: exit === 2 ? stderr.trim() : undefined };
+    return {
+      events,
+      end: exit === 0 ? "end" : exit === EXIT_ALARM ? "killed" : "failed",
+      note,
+      refused: exit === 2 ? stderr.trim() : undefined,
+    };
   } finally {
     net.dispose();
   }

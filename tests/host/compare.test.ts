@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compareRun } from "../../host/conform/compare.ts";
 import { parseRecordings, type Scenario, selectScenarios } from "../../host/conform/recordings.ts";
+import { compareLive } from "../../host/conform/live.ts";
 import { alignEvents, sideBySide } from "../../host/conform/side_by_side.ts";
 import type { ProgramEvent } from "../../host/program/events.ts";
 
@@ -124,4 +125,26 @@ test("a file that holds no recordings is refused in one line that says where", (
     () => parseRecordings(broken, "f.json"),
     /scenario x: observed\[0\]: expected an event with step, op and ev/,
   );
+});
+
+test("a program that waits for ever on both sides is the same", () => {
+  const events = [cqe(2, 1, 0, 0)];
+  const waits = { events, outcome: { kind: "waits" as const, line: 4, report: "" } };
+  assert.deepEqual(compareLive(waits, { events, end: "killed" }), {
+    same: true,
+    text: "same: waits for ever on both sides",
+  });
+  assert.deepEqual(compareLive(ended(events), { events, end: "end" }), { same: true, text: "same" });
+  for (const [ours, end] of [
+    [waits, "end"],
+    [ended(events), "killed"],
+    [waits, "failed"],
+  ] as const) {
+    assert.deepEqual(compareLive(ours, { events, end }), {
+      same: false,
+      text: "different: the same events, but another end",
+    });
+  }
+  const others = { events: [cqe(2, 1, 1, 0)], end: "killed" as const };
+  assert.deepEqual(compareLive(waits, others), { same: false, text: "different in 1 place" });
 });
