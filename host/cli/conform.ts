@@ -4,6 +4,7 @@ import type { Verdict } from "../conform/compare.ts";
 import { parseRecordings, selectScenarios } from "../conform/recordings.ts";
 import { countVerdicts, replayScenario, type ScenarioResult } from "../conform/replay.ts";
 import { alignEvents, sideBySide } from "../conform/side_by_side.ts";
+import { printable } from "../core/printable.ts";
 import { formatEvent } from "../program/events.ts";
 import { EXIT_FAILED, UsageError } from "./errors.ts";
 import { readText } from "./input.ts";
@@ -58,7 +59,7 @@ const TITLES: Record<Verdict, string> = { same: "same", different: "different", 
 function printResult(result: ScenarioResult): void {
   const { scenario, verdict, report } = result;
   if (verdict === "same") return;
-  console.log(`${TITLES[verdict]}: ${scenario.name} (${scenario.category})`);
+  console.log(printable(`${TITLES[verdict]}: ${scenario.name} (${scenario.category})`));
   if (report !== undefined) console.log(`  ${report}`);
   if (verdict === "different" && result.events.length > 0) {
     const rows = alignEvents(scenario.recorded[0], result.events);

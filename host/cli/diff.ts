@@ -1,5 +1,6 @@
 // ringzero diff FILE.zc: the same program on the emulator and on this machine's own kernel.
 import type { Command } from "commander";
+import { printable } from "../core/printable.ts";
 import { outcomeText } from "../conform/compare.ts";
 import { compareLive, type LiveRun } from "../conform/live.ts";
 import { alignEvents, sideBySide } from "../conform/side_by_side.ts";
@@ -98,7 +99,8 @@ interface KernelSide extends LiveRun {
 function runOnKernel(text: string): KernelSide {
   const net = new KernelNet();
   try {
-    const { events, exit, stderr } = new KernelRunner(net).run(text);
+    const { events, exit, stderr: complaint } = new KernelRunner(net).run(text);
+    const stderr = printable(complaint);
     const note = exit === 0 ? undefined : `on Linux: ${stderr.trim() || `exit ${exit}`}`;
     return {
       events,

@@ -2,6 +2,7 @@
 import "./node.ts";
 import { Command, CommanderError } from "commander";
 import { RecordingsError } from "../conform/recordings.ts";
+import { printable } from "../core/printable.ts";
 import { ProgramSyntaxError } from "../program/words.ts";
 import { benchCommand } from "./bench.ts";
 import { compareCommand } from "./compare.ts";
@@ -22,7 +23,7 @@ function ringzero(): Command {
     .version(RINGZERO_VERSION)
     .exitOverride()
     .showSuggestionAfterError(false)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ringzero: ")) });
+    .configureOutput({ outputError: (text, write) => write(printable(text).replace(/^error: /, "ringzero: ")) });
   // Commands take over these settings only when they are made by the program itself.
   for (const define of [
     runCommand,
@@ -44,7 +45,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
   const isInput = [UsageError, ProgramSyntaxError, RecordingsError].some((kind) => error instanceof kind);
   if (isInput) {
-    console.error(`ringzero: ${(error as Error).message}`);
+    console.error(`ringzero: ${printable((error as Error).message)}`);
     return EXIT_USAGE;
   }
   console.error(`ringzero: ${error instanceof Error ? (error.stack ?? error.message) : error}`);

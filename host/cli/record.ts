@@ -18,6 +18,7 @@ import { probeKernel } from "../kernel/probe.ts";
 import { KernelServer } from "../kernel/server.ts";
 import { Machine } from "../machine.ts";
 import type { ProgramEvent } from "../program/events.ts";
+import { printable } from "../core/printable.ts";
 import { parseProgram } from "../program/parse.ts";
 import { runProgram } from "../program/run.ts";
 import { ProgramSyntaxError } from "../program/words.ts";
@@ -107,7 +108,7 @@ async function recordOne(server: KernelServer, section: Section, repetitions: nu
   for (let count = 0; count < repetitions; count++) {
     const run = await server.run(text, { timeLimit_ms: TIME_LIMIT_MS });
     if (run.exit !== 0) {
-      console.log(`LINUX ${name}: ${run.stderr.trim() || `exit ${run.exit}`}`);
+      console.log(printable(`LINUX ${name}: ${run.stderr.trim() || `exit ${run.exit}`}`));
       return { verdict: "refused" };
     }
     runs.push(run.events);
@@ -116,7 +117,7 @@ async function recordOne(server: KernelServer, section: Section, repetitions: nu
   const { events, note } = await emulate(text, name);
   const same = note === undefined && outputs.some((output) => sameEvents(events, output.events));
   const varies = outputs.length === 1 ? "" : ` (Linux: ${outputs.map(({ count }) => count).join(" + ")})`;
-  console.log(`${same ? "same" : "DIFF"}  ${name}${varies}`);
+  console.log(`${same ? "same" : "DIFF"}  ${printable(name)}${varies}`);
   if (!same) {
     if (note !== undefined) console.log(`    ringzero: ${note}`);
     const rows = alignEvents(outputs[0].events, events);

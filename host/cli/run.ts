@@ -1,5 +1,6 @@
 // ringzero run FILE.zc: runs a program on the emulator.
 import { type Command, Option } from "commander";
+import { printable } from "../core/printable.ts";
 import { Machine } from "../machine.ts";
 import { formatEvent } from "../program/events.ts";
 import { parseProgram } from "../program/parse.ts";
@@ -43,7 +44,7 @@ async function run(file: string, options: Options): Promise<void> {
   if (!options.json && !options.trace) console.log(renderTimeline(timeline));
   if (lost > 0) console.error(`ringzero: ${lost} records of the trace were overwritten before they were read`);
   if (outcome.kind !== "end") {
-    console.error(`ringzero: ${program.name}:${outcome.line}: ${outcome.report}`);
+    console.error(printable(`ringzero: ${program.name}:${outcome.line}: ${outcome.report}`));
     process.exitCode = EXIT_FAILED;
   }
 }

@@ -1,4 +1,5 @@
 // An explanation as JSON. user_data is a u64: printed as a number however large it is, as the events of programs have it.
+import { printableJson } from "../core/printable.ts";
 import type { Explanation } from "./shape.ts";
 
 const MARK = "\u0001u64:";
@@ -6,5 +7,5 @@ const MARKED = new RegExp(`"${JSON.stringify(MARK).slice(1, -1).replaceAll("\\",
 
 export function jsonText(explanation: Explanation): string {
   const text = JSON.stringify(explanation, (_key, value) => (typeof value === "bigint" ? `${MARK}${value}` : value), 2);
-  return text.replace(MARKED, "$1");
+  return printableJson(text.replace(MARKED, "$1"));
 }

@@ -2,6 +2,7 @@
 // again and why, then whose it was meanwhile; at the end what to do better.
 import * as trace from "../../assembly/abi/trace.ts";
 import { errnoName } from "../core/errno.ts";
+import { printable } from "../core/printable.ts";
 import { refName } from "../trace/decode.ts";
 import { cqeFlags, duration, micros, refShort } from "../trace/words.ts";
 import type { Advice, Copy, Explanation, Interval, Reference, RequestLife, Span } from "./shape.ts";
@@ -19,7 +20,7 @@ export function renderExplanation(explanation: Explanation): string {
   for (const request of requests) lines.push(...(isWorthATable(request) ? renderSend(request) : renderShort(request)));
   if (outcome.kind !== "end") lines.push("", ...renderOutcome(explanation));
   lines.push("", ...renderAdvice(advice));
-  return lines.join("\n");
+  return printable(lines.join("\n"));
 }
 
 const isWorthATable = ({ intervals, notification }: RequestLife): boolean =>

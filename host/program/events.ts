@@ -1,6 +1,8 @@
 // What a program prints: one event per line of JSON, the same keys in the same order and of the same types as the C
 // harness that recorded Linux. user_data is a u64, so a number that JavaScript cannot hold exactly is a BigInt.
 
+import { printable, printableJson } from "../core/printable.ts";
+
 export type EventValue = number | bigint | string;
 
 export interface ProgramEvent {
@@ -18,7 +20,7 @@ export function exactNumber(value: bigint): number | bigint {
 }
 
 function valueText(value: EventValue): string {
-  return typeof value === "bigint" ? value.toString() : JSON.stringify(value);
+  return typeof value === "string" ? printableJson(JSON.stringify(value)) : String(value);
 }
 
 /** One line, without spaces, as the C harness prints it. */
@@ -45,7 +47,7 @@ export function parseJson(text: string): unknown {
 export function describeEvent(event: ProgramEvent): string {
   const { step, op, ev, ...fields } = event;
   const words = Object.entries(fields).map(([key, value]) => `${key}=${value}`);
-  return [`${step} ${op}:`, ev, ...words].join(" ");
+  return printable([`${step} ${op}:`, ev, ...words].join(" "));
 }
 
 /** FNV-1a, 32 bits: the hash of received bytes in events. */

@@ -1,6 +1,7 @@
 // How a program ended, and the report for a person when it did not reach its end: a wait that nothing can end, an
 // operation that is not modelled, a step that failed where the C harness would have given up.
 import * as wait from "../../assembly/abi/wait.ts";
+import { printable } from "../core/printable.ts";
 import type { Machine } from "../machine.ts";
 import type { ProgramEvent } from "./events.ts";
 
@@ -24,7 +25,7 @@ export class RunStopped extends Error {
   readonly kind: Exclude<Outcome["kind"], "end">;
 
   constructor(kind: Exclude<Outcome["kind"], "end">, report: string) {
-    super(report);
+    super(printable(report));
     this.kind = kind;
   }
 }

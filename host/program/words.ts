@@ -1,5 +1,6 @@
 // Reads the words of one line of a program and says what it expected when it finds something else:
 // `FILE:LINE: expected ..., got ...`.
+import { printable } from "../core/printable.ts";
 import { parseIp } from "../sys/user_memory.ts";
 import type { Destination } from "./steps.ts";
 import { FLAGS, SLOT_FLAGS } from "./vocabulary.ts";
@@ -59,9 +60,8 @@ export class Words {
 
   /** Stops with `FILE:LINE: expected ..., got ...`. */
   expected(what: string, got?: string): never {
-    throw new ProgramSyntaxError(
-      `${this.#where}: expected ${what}, got ${got === undefined ? "the end of the line" : `'${got}'`}`,
-    );
+    const found = got === undefined ? "the end of the line" : `'${got}'`;
+    throw new ProgramSyntaxError(printable(`${this.#where}: expected ${what}, got ${found}`));
   }
 
   get op(): string {

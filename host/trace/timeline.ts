@@ -2,6 +2,7 @@
 // ring, the wire and the references of the notifications; at the end one sentence per notification.
 import * as trace from "../../assembly/abi/trace.ts";
 import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED } from "../../assembly/abi/uapi.ts";
+import { printable } from "../core/printable.ts";
 import { resultText } from "../core/errno.ts";
 import { Flows } from "../nic/flows.ts";
 import type { WireFrame } from "../nic/wire.ts";
@@ -169,7 +170,7 @@ export function renderTimeline(timeline: Timeline): string {
   for (const notification of all) {
     for (const line of explainNotification(notification)) lines.push(...wrap(`  ${line}`));
   }
-  return lines.join("\n");
+  return printable(lines.join("\n"));
 }
 
 const HANGING = " ".repeat(15);

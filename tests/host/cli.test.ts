@@ -52,6 +52,32 @@ for (const [title, args, expected] of MISTAKES) {
   });
 }
 
+test("control characters of a program never reach the terminal", () => {
+  const ESC = "\u001b[31m\u009b\u007f";
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+  const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/;
+  const said = file(
+    "said.zc",
+    `say ${ESC}\nbuf b${ESC} 10\nhash b${ESC}\nmsleep 1 # ${ESC}\nsetup 4\nsqe recv fd=1 buf=b${ESC} ud=1\nsubmit\n`,
+  );
+  const broken = file("broken.zc", `say a\n${ESC} 1\n`);
+  const stopped = file("stopped.zc", `buf b${ESC} 10\nunmap b${ESC}\npoke b${ESC} 0 1 1\n`);
+  const calls = [
+    ["run", said],
+    ["run", "--json", said],
+    ["explain", said],
+    ["explain", "--json", said],
+    ["run", broken],
+  ];
+  for (const args of [...calls, ["explain", stopped], ["run", stopped], [`x${ESC}`]]) {
+    const { stdout, stderr } = ringzero(...args);
+    assert.doesNotMatch(stdout, CONTROL, args.join(" "));
+    assert.doesNotMatch(stderr, CONTROL, args.join(" "));
+  }
+  assert.match(ringzero("run", said).stdout, /say \\x1b\[31m\\x9b\\x7f/);
+  assert.match(ringzero("run", broken).stderr, /broken\.zc:2: .*\\x1b/);
+});
+
 test("help and version succeed", () => {
   assert.equal(ringzero("--help").status, 0);
   assert.match(ringzero("--version").stdout, /^\d+\.\d+\.\d+\n$/);
