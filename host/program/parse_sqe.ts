@@ -39,7 +39,8 @@ const SQE_BYTES_MAX = 128;
 const SQE_KEYS = ["fd", "buf", "msg", "iov", "ts_ms", "dest", ...NUMBER_KEYS] as const;
 const MSG_KEYS = ["iov", "rep", "iovlen", "control", "ctltype", "ctllevel", "ctllen", "flags", "dest"] as const;
 // Written once: a message that is hardly ever read must not be made for every word.
-const SQE_SETTING = `KEY=VALUE with one of ${SQE_KEYS.join(", ")}`;
+const SQE_KEY = `one of ${SQE_KEYS.join(", ")}, u8.N, u16.N, u32.N, u64.N`;
+const SQE_SETTING = `KEY=VALUE with ${SQE_KEY}`;
 const MSG_SETTING = `KEY=VALUE with one of ${MSG_KEYS.join(", ")}`;
 
 function parseOpcode(words: Words, word: string): number {
@@ -53,7 +54,8 @@ function parseSqeSetting(words: Words, names: Names, slotOp: SlotOp | undefined)
   const [key, value] = words.pair(SQE_SETTING);
   const raw = RAW_KEY.exec(key);
   if (raw !== null) return parseRaw(words, names, raw, value);
-  switch (words.oneOf(SQE_KEYS, key)) {
+  const known = SQE_KEYS.find((each) => each === key);
+  switch (known ?? words.expected(SQE_KEY, key)) {
     case "fd":
       return { key: "fd", fd: names.fd(words, value) };
     case "buf": {

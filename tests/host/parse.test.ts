@@ -179,6 +179,7 @@ const MISTAKES: [title: string, lines: string[], expected: RegExp][] = [
   ],
   ["a message that was not made", ["sqe sendmsg msg=m"], /^t\.zc:1: expected a message made above, got 'm'$/],
   ["a key that does not exist", ["sqe nop x=1"], /^t\.zc:1: expected one of fd, buf, .*, got 'x'$/],
+  ["an unknown key", ["sqe nop bogus=1"], /expected one of fd, .*, u8\.N, u16\.N, u32\.N, u64\.N, got 'bogus'$/],
   ["a setting without a value", ["sqe nop ud"], /^t\.zc:1: expected KEY=VALUE .*, got 'ud'$/],
   ["a number that is none", ["settle soon"], /^t\.zc:1: expected a number of milliseconds, got 'soon'$/],
   ["a negative size", ["buf b -1"], /^t\.zc:1: expected a number of bytes, got '-1'$/],
