@@ -1,7 +1,6 @@
 // What the experiments of this folder share: running one program in several designs, and looking at what came out.
 // A design is a kernel: a profile, perhaps with proposals switched on.
 import {
-  describeEvent,
   errnoName,
   frames,
   Machine,
@@ -47,8 +46,8 @@ export interface Observed {
   cqes: SeenCqe[];
   /** As the kernel posted them. */
   posted: Posted[];
-  /** What the calls of the program returned, without the CQEs: `register ret=0`. */
-  calls: string[];
+  /** When the kernel took the first request. */
+  submitted_us: number;
   events: ProgramEvent[];
   outcome: Outcome;
   records: TraceRecord[];
@@ -80,7 +79,7 @@ export async function observe(kernel: Design, program: string): Promise<Observed
     posted: records
       .filter(({ event }) => event === trace.TR_IO_URING_COMPLETE)
       .map(({ a, b, c, time_ns }) => ({ ...cqe(a, b | 0, c), at_us: Number(time_ns) / 1000 })),
-    calls: events.filter(({ ev }) => !["cqe", "end", "settled", "reaped"].includes(ev)).map(describeEvent),
+    submitted_us: Number(records.find(({ event }) => event === trace.TR_IO_URING_SUBMIT_REQ)?.time_ns ?? 0n) / 1000,
     events,
     outcome,
     records,

@@ -13,7 +13,9 @@ import updateThenSend from "../../examples/thread/09-update-then-send.ts";
 import couldTheUpdateFail from "../../examples/thread/10-could-the-update-fail.ts";
 import manySendsOnOneSlot from "../../examples/thread/11-many-sends-on-one-slot.ts";
 import oneSkbPerSend from "../../examples/thread/12-one-skb-per-send.ts";
+import whatOneCqeCosts from "../../examples/thread/13-what-one-cqe-costs.ts";
 import whenMayTheNextSendGo from "../../examples/thread/14-when-may-the-next-send-go.ts";
+import itsOwnUserData from "../../examples/thread/15-its-own-user-data.ts";
 import closeWithANotification from "../../examples/thread/16-close-with-a-notification.ts";
 import whatKeepsTheRing from "../../examples/thread/17-what-keeps-the-ring.ts";
 import { type Cell, type Experiment, expect, render, type Report } from "../../examples/thread/report.ts";
@@ -184,6 +186,27 @@ const EXPERIMENTS: Record<string, Case> = {
       );
     },
   },
+  "13-what-one-cqe-costs": {
+    experiment: whatOneCqeCosts,
+    check: (report) => {
+      const rows = rowsOf(report);
+      const far = (name: string) => Number.parseInt(String(rows[name]["500 us: all there"]), 10);
+      const [two, one] = ["two CQEs, next after the first", "single CQE, next after it"];
+      assert.equal(rows[two]["500 us: next may go"], "0 us");
+      assert.ok(Number.parseInt(String(rows[one]["500 us: next may go"]), 10) > 1000, "a round trip");
+      assert.ok(far(one) > 3 * far(two));
+      assert.equal(far("single CQE, a chain"), far(one));
+      assert.equal(far("single CQE, a chain that goes on at the send"), far(two));
+      const udp = rowsOf(report, 1);
+      assert.deepEqual([udp["6.18"].CQEs, udp["6.18 single_cqe"].CQEs], [32, 16]);
+      assert.equal(udp["6.18 single_cqe"]["last buffer free after"], udp["6.18"]["last buffer free after"]);
+      assert.equal(udp["rfc3 FLUSH, OVERRIDE_TAG, CQE_SKIP"]["for the first send"], "{1, 0, 0}", "no byte count");
+      assert.match(
+        report.answer,
+        /^On a stream the next PDU had to wait .* over UDP 16 CQEs do what 32 did, .* either way\.$/,
+      );
+    },
+  },
   "14-when-may-the-next-send-go": {
     experiment: whenMayTheNextSendGo,
     check: (report) => {
@@ -199,6 +222,23 @@ const EXPERIMENTS: Record<string, Case> = {
       assert.match(
         report.answer,
         /^From the first CQE of the one before: .* all at once the stream is mixed \([A-D]{4,} and [A-D]{5,}\)\.$/,
+      );
+    },
+  },
+  "15-its-own-user-data": {
+    experiment: itsOwnUserData,
+    check: (report) => {
+      const rows = rowsOf(report);
+      for (const name of ["6.0 two_cqe_sep_ud", "6.18 two_cqe_sep_ud", "later"]) {
+        assert.equal(rows[name]["a send"], "{1, 1000, F_MORE} {101, 0, F_NOTIF}");
+        assert.equal(rows[name]["a bad descriptor"], "{1, -EBADF, F_MORE} {101, 0, F_NOTIF}");
+        assert.equal(rows[name]["no second name"], "{1, 1000, F_MORE} {1, 0, F_NOTIF}");
+      }
+      assert.equal(rows["6.18"]["a send"], "{1, -EINVAL, 0}");
+      assert.equal(rows.rc3["a send"], "{1, 1000, 0} {10000, 0, 0}");
+      assert.match(
+        report.answer,
+        /6\.0 and 6\.18 refuse the field, and give both CQEs one name that only F_NOTIF tells apart\.$/,
       );
     },
   },
