@@ -1,7 +1,7 @@
 // One machine: one core with one memory, booted, with its network. Everything it does follows from what it is asked and
 // from its seed.
 import { DEV_KIND_NIC } from "../assembly/abi/dev.ts";
-import { TRACE_ALL } from "../assembly/abi/trace.ts";
+import { TRACE_ALL, TRACE_COPY } from "../assembly/abi/trace.ts";
 import type { CoreExports } from "./core/exports.ts";
 import { must } from "./core/errno.ts";
 import { type Core, instantiateCore, type NicImport } from "./core/load.ts";
@@ -18,6 +18,7 @@ import {
   findProfile,
   SWITCHES,
   switchesError,
+  switchIsOn,
   type SwitchValues,
   switchValue,
 } from "./profile/profiles.ts";
@@ -63,6 +64,8 @@ export class Machine {
   readonly network: StandardNetwork | undefined;
   readonly seed: number;
   readonly profile: string;
+  /** The switch copy_debug: the trace says why sends are copied. */
+  readonly tellsCopies: boolean;
   readonly #bus: NicBus;
   readonly #socket: NicSocket;
   #pair: NicPair | undefined;
@@ -103,7 +106,9 @@ export class Machine {
     this.exports.boot(this.seed, profile.id);
     for (const [name, value] of Object.entries(switches)) this.#switch(name, value);
     const { trace = false } = options;
-    if (trace !== false) this.exports.trace_enable(trace === true ? TRACE_ALL : trace);
+    this.tellsCopies = switchIsOn(switches, "copy_debug");
+    const mask = (trace === true ? TRACE_ALL : trace === false ? 0 : trace) | (this.tellsCopies ? TRACE_COPY : 0);
+    if (mask !== 0) this.exports.trace_enable(mask);
     this.sys = new Sys(core);
     this.user = new UserMemory(this.sys);
     this.network = options.network === "none" ? undefined : new StandardNetwork(this.exports);

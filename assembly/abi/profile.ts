@@ -62,6 +62,7 @@ export const B_NOTIF_SLOTS: u32 = 0; // notifications live in registered slots
 export const B_LINK_SKB: u32 = 1; // notifications are chained on one skb; before, another notification starts another skb
 export const B_RSRC_QUIESCE: u32 = 2; // registered resources are released in order, and unregistering waits for all users
 export const B_NOTIF_USER_DATA: u32 = 3; // addr3 of a zero-copy send is the user_data of its notification, 0 = that of the send
+export const B_SEND_ADDR: u32 = 4; // SEND has a destination in addr2 and addr_len; before, both must be 0
 // Of the slot era (spec: notif-slots.md):
 export const B_TW_LIFO: u32 = 16; // a batch of task work runs newest first (2.3)
 export const B_NOTIF_TW: u32 = 17; // a notification whose last reference the flush drops completes in task work (2.3) ...
@@ -89,7 +90,9 @@ export const SW_SINGLE_CQE: u32 = 8; // a zero-copy send posts one CQE, when its
 export const SW_LINK_AT: u32 = 9; // its chain goes on 0 then, 1 when the send returned
 export const SW_TWO_CQE_SEP_UD: u32 = 10; // addr3 is the user_data of the notification (6 (f))
 export const SW_ZC_SKIP_SUCCESS: u32 = 11; // CQE_SKIP_SUCCESS of a zero-copy send: SKIP_*
-export const SW_COUNT: u32 = 12;
+export const SW_COPY_DEBUG: u32 = 12; // a trace event for each reason of a copy (6 (h))
+export const SW_SEND_ADDR: u32 = 13; // SEND has a destination (6 (j))
+export const SW_COUNT: u32 = 14;
 export const SW_MAX: u32 = 32;
 export const SKIP_FIRST: u32 = 1; // success skips the first CQE
 export const SKIP_COMBINED: u32 = 2; // success is told by the notification, whose res is the result

@@ -26,7 +26,8 @@ export const TRACE_CTX_SQPOLL: u32 = 4;
 export const TRACE_RING: u32 = 1; // requests, CQEs, task work
 export const TRACE_ZC: u32 = 2; // notifications, ubuf references, copies
 export const TRACE_NET: u32 = 4; // skbs, devices, TCP
-export const TRACE_ALL: u32 = 7;
+export const TRACE_COPY: u32 = 8; // what the switch copy_debug tells
+export const TRACE_ALL: u32 = 15;
 
 // Ring events: object = request (or ring for CQEs), a = user_data.
 export const TR_IO_URING_SUBMIT_REQ: u32 = 1; // b opcode, c IOSQE flags
@@ -59,6 +60,7 @@ export const TR_UBUF_SKB: u32 = 40; // the data area c of skb b carries it from 
 export const TR_NOTIF_SLOT: u32 = 42; // its own reference is that of slot b (65535: a request's), c sequence number
 export const TR_UBUF_SKB_END: u32 = 41; // and no longer: freed, or given a copy
 export const TR_NOTIF_CQES: u32 = 42; // not the release's two CQEs: a user_data of the CQE that tells, b 1 = it is the only one
+export const TR_COPY_DEBUG: u32 = 43; // with copy_debug, once for each reason: b bytes (0 = not known), c COPY_*
 
 // Why a ubuf reference was taken or dropped.
 export const REF_REQUEST: u32 = 1; // the request's own, dropped by the flush
@@ -87,6 +89,7 @@ export const COPY_LINEARIZE: u32 = 7; // device lost SG after connect
 export const COPY_NEVER_ATTACHED: u32 = 8; // no skb ever carried the buffer (empty, failed early)
 export const COPY_CHAINED: u32 = 9; // chained to another notification: accounting only
 export const COPY_UNSUPPORTED: u32 = 10;
+export const COPY_EMPTY: u32 = 11; // nothing to send: counts as copied
 
 // Network events. object = skb (or socket for TCP_*).
 export const TR_SKB_ALLOC: u32 = 64; // a len

@@ -3,10 +3,13 @@
 // Spec: send-zc.md 2.2-2.4; bug-history A06, A10, A11, A15, A25.
 import { ASYNC_SIZE } from "../abi/layout";
 import { EFAULT, EINTR, EINVAL, EMSGSIZE, ENOMEM } from "../abi/errno";
+import { SQE_OFF_SENDZC_ADDR_LEN } from "../abi/notif_slots";
 import { MAX_RW_COUNT, MSG_WAITALL, SOCK_SEQPACKET, SOCK_STREAM, UIO_MAXIOV } from "../abi/socket";
 import {
   IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED, SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR_LEN, SQE_OFF_LEN, SQE_OFF_PAD3,
 } from "../abi/uapi";
+import { B_NOTIF_SLOTS } from "../abi/profile";
+import { has } from "../lib/profile";
 import { SCRATCH_SEND_MSG, nil } from "../lib/state";
 import { iterUbuf } from "../mm/iov_iter";
 import { chunkAlloc, putPage } from "../mm/page";
@@ -48,7 +51,7 @@ export function sendAlloc(req: Req): bool {
 
 /** SEND's buffer and optional address, from the SQE (spec 2.2 C4-C9 without the zero-copy parts). */
 export function sendSetup(req: Req, sqe: usize): i32 {
-  if (load<u16>(sqe, SQE_OFF_PAD3)) return -EINVAL;
+  if (load<u16>(sqe, SQE_OFF_PAD3) && !has(B_NOTIF_SLOTS)) return -EINVAL;
   const err = sendSetupAddr(req, sqe);
   if (err) return err;
   return sendSetupBuf(req, load<u64>(sqe, SQE_OFF_ADDR), load<u32>(sqe, SQE_OFF_LEN));
@@ -58,7 +61,7 @@ export function sendSetupAddr(req: Req, sqe: usize): i32 {
   const addr = load<u64>(sqe, SQE_OFF_ADDR2);
   if (!addr) return 0;
   if (!req.async_data && !sendAlloc(req)) return -ENOMEM;
-  const len = load<u16>(sqe, SQE_OFF_ADDR_LEN) as i32;
+  const len = load<u16>(sqe + (has(B_NOTIF_SLOTS) ? SQE_OFF_SENDZC_ADDR_LEN : SQE_OFF_ADDR_LEN)) as i32;
   const err = importSockaddr(req.async_data + AD_NAME, addr, len);
   if (err) return err;
   userMsg(req).namelen = len;

@@ -8,8 +8,9 @@ import {
   IORING_CQE_F_MORE, IORING_RECVSEND_BUNDLE, SQE_OFF_ADDR2, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO,
   SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD3,
 } from "../abi/uapi";
-import { ROW_SEND } from "../abi/profile";
-import { validFlags } from "../lib/profile";
+import { SQE_OFF_NOTIFICATION_IDX } from "../abi/notif_slots";
+import { B_NOTIF_SLOTS, B_SEND_ADDR, ROW_SEND, SW_SEND_ADDR } from "../abi/profile";
+import { has, switchOn, validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
 import { FILE_SOCKET } from "../fs/file";
 import { Sock } from "../net/sock";
@@ -35,7 +36,18 @@ function prepCommon(req: Req, sqe: usize): i32 {
   return 0;
 }
 
+/**
+ * Before 6.1 SEND was prepared like SENDMSG: no destination, and nothing in the fields that it has now. In the slot era the length
+ * of an address stands where zero-copy sends have it, and the slot's number before it.
+ */
+function badAddress(sqe: usize): bool {
+  if (has(B_SEND_ADDR)) return false;
+  if (!switchOn(SW_SEND_ADDR)) return load<u64>(sqe, SQE_OFF_ADDR2) != 0 || load<u32>(sqe, SQE_OFF_FILE_INDEX) != 0;
+  return has(B_NOTIF_SLOTS) && load<u16>(sqe, SQE_OFF_NOTIFICATION_IDX) != 0;
+}
+
 export function sendPrep(req: Req, sqe: usize): i32 {
+  if (badAddress(sqe)) return -EINVAL;
   const err = prepCommon(req, sqe);
   if (err) return err;
   if (req.zc_flags & IORING_RECVSEND_BUNDLE) {

@@ -9,7 +9,7 @@ import { ITER_BVEC, iterVec, kvecBase, kvecLen } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, EOPNOTSUPP, ERESTARTSYS } from "../abi/errno";
 import { PAGE_SHIFT } from "../abi/layout";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_ZEROCOPY } from "../abi/socket";
-import { TR_NOTIF_REQ, TRACE_ZC } from "../abi/trace";
+import { COPY_EMPTY, TR_NOTIF_REQ, TRACE_ZC } from "../abi/trace";
 import {
   IORING_CQE_F_MORE, IORING_RECVSEND_FIXED_BUF, IORING_SEND_VECTORIZED, IORING_SEND_ZC_REPORT_USAGE,
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR3, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD2, SQE_OFF_PAD3,
@@ -20,6 +20,7 @@ import { nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { accountMem } from "../kernel/task";
 import { FILE_SOCKET } from "../fs/file";
+import { copyDebug } from "../net/copy_debug";
 import { SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
 import {
   netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup, sleepOrIntr,
@@ -162,6 +163,7 @@ function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
   const managed: u32 = req.zc_flags & IORING_RECVSEND_FIXED_BUF ? 1 : 0;
   let ret = sendMsg(req, flags, reqUarg(req.notif), managed);
   if (!ret) ret = sendCall(sk);
+  if (!ret) copyDebug(reqUarg(req.notif), 0, COPY_EMPTY);
   if (ret < minRet) {
     if (ret == -EAGAIN) {
       if (issueFlags & IO_URING_F_NONBLOCK) return -EAGAIN;

@@ -21,6 +21,7 @@ import {
   B_ADDR_BEFORE_BUFFER, B_ADDR_SAVED_ASYNC, B_NOTIF_TW, B_SENDZC_ADDR3, B_SENDZC_FAIL_MARKS, B_SENDZC_RETRY, B_ZC_ACCT_CHECKED, SENDZC_BAD,
   SENDZC_COPY_TAG, SENDZC_FIXED_BUF, SENDZC_FLUSH, SENDZC_OVERRIDE_TAG, SW_SLOTLESS,
 } from "../abi/profile";
+import { COPY_EMPTY, COPY_UNSUPPORTED } from "../abi/trace";
 import { DEBUG } from "../lib/bug";
 import { has, sendzcFlags, switchOn } from "../lib/profile";
 import { SCRATCH_SENDZC_ADDR, SCRATCH_SEND_MSG, nil } from "../lib/state";
@@ -28,8 +29,9 @@ import { trace } from "../lib/trace";
 import { accessOk } from "../mm/vma";
 import { accountMem } from "../kernel/task";
 import { FILE_SOCKET } from "../fs/file";
+import { copyDebug } from "../net/copy_debug";
 import { importSockaddr, msgInit } from "../net/msg_import";
-import { MsgHdr, Sock } from "../net/sock";
+import { MsgHdr, SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
 import { AD_NAME, MSG_INTERNAL, netRetry, pollFirst, sendCall, sendResult } from "./net";
 import { NOTIF_END_TW, notifDrop, notifSetTag } from "./notif";
 import { NotifSlot, flushEnd, flushSlot, notifSlot, slotEraNotif, slotNotif } from "./notif_slots";
@@ -158,6 +160,8 @@ function attempt(req: Req, slot: NotifSlot, notif: Req, issueFlags: u32): i32 {
   const least: i32 = flags & MSG_WAITALL ? reqIter(req).count as i32 : 0;
   slotMsg(req, notif, flags);
   let ret = sendCall(sk);
+  if (!ret) copyDebug(reqUarg(notif), 0, COPY_EMPTY);
+  else if (ret > 0 && !(sk.flags & SOCK_F_SUPPORT_ZC)) copyDebug(reqUarg(notif), ret as u32, COPY_UNSUPPORTED);
   if (ret >= least) {
     tagBySend(req, notif);
     if (slot && req.zc_flags & SENDZC_FLUSH) flushBySend(req, slot, notif, issueFlags);

@@ -25,6 +25,7 @@ import { has } from "../lib/profile";
 import { cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { unaccountMem } from "../kernel/task";
+import { copyDebug } from "../net/copy_debug";
 import { SkBuff, skbZcopy, skbZcopyInit } from "../net/skbuff";
 import { SKBFL_DONT_ORPHAN, SKBFL_ZEROCOPY_FRAG, UbufInfo, netZcopyGet } from "../net/ubuf_info";
 import { cqCommit, fillCqe } from "./cq";
@@ -47,6 +48,7 @@ export function allocNotif(ctx: RingCtx, user_data: u64): Req {
   uarg.link_skb = has(B_LINK_SKB) ? linkSkb.index : 0;
   uarg.refcnt = 1;
   uarg.flags = SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN;
+  uarg.told = 0;
   uarg.user_data = user_data;
   notif.nd_next = nil<Req>();
   notif.nd_head = notif;
@@ -143,6 +145,7 @@ function notifEnd(notif: Req, head: Req): void {
   const copied = notif.zc_report != 0 && (notif.zc_copied != 0 || notif.zc_used == 0);
   if (notif.nd_cqe != ND_CQE_OWN) zcNotifDone(notif, copied);
   else if (copied) notif.res = IORING_NOTIF_USAGE_ZC_COPIED as i32;
+  if (notif != head && reqUarg(head).told) copyDebug(reqUarg(notif), 0, COPY_CHAINED);
   // copy_reason is kept whether a report is wanted or not.
   if (DEBUG && notif.zc_report) bugOn((notif.copy_reason == COPY_LOCAL_DELIVERY || !notif.zc_used) != copied, BUG_REPORT, changetype<usize>(notif));
   trace(TRACE_ZC, TR_NOTIF_USAGE, changetype<usize>(reqUarg(notif)), notif.user_data, copied as u32, copyReason(notif, head));

@@ -19,6 +19,7 @@ import {
 import { cntAdd, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
+import { copyDebug } from "./copy_debug";
 import { NetDevice } from "./dev";
 import { IP_HLEN, IP_MAX_MTU } from "./ip";
 import { msgZerocopyMarkCopied, msgZerocopyPutAbort, msgZerocopyRealloc } from "./msg_zerocopy";
@@ -185,6 +186,7 @@ function noteCopied(uarg: UbufInfo, payload: u32, why: u32): void {
   cntAdd(CNT_COPIED_ZC, payload);
   cntAdd(CNT_COPIED_BY + (why << 2), payload);
   trace(TRACE_ZC, TR_UBUF_COPY, changetype<usize>(uarg), uarg.user_data, 0, why);
+  copyDebug(uarg, payload, why);
 }
 
 /** sock_alloc_send_skb() and, for followers of a first fragment, sock_wmalloc(): may this socket have one more skb? */

@@ -19,6 +19,7 @@ import { cntInc, nil } from "../lib/state";
 import { CNT_MSGZC } from "../abi/counters";
 import { trace } from "../lib/trace";
 import { accountMem, current, unaccountMem } from "../kernel/task";
+import { copyDebug } from "./copy_debug";
 import { SKB_TRUESIZE_MIN, SOCK_F_DEAD, Sock, errorQueue, skErrorReport, sockHold, sockPut } from "./sock";
 import { skbQueueTail } from "./skb_queue";
 import { SKB_OVERHEAD, SkBuff, allocSkb, kfreeSkb, skbHead } from "./skbuff";
@@ -37,7 +38,7 @@ const RECORD_CALLS_MAX: u32 = 65534;
   link_skb: u32; // none: two owners never share an skb
   refcnt: u32;
   flags: u32;
-  pad2: u32;
+  told: u32; // as in UbufInfo
   user_data: u64; // the first id, for traces
   id: u32; // first id of the range
   len: u32; // calls in it
@@ -93,6 +94,7 @@ function msgZerocopyAlloc(sk: Sock, size: u32): UbufInfo {
   uarg.link_skb = 0;
   uarg.refcnt = 1;
   uarg.flags = SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN;
+  uarg.told = 0;
   uarg.id = sk.zckey++;
   uarg.user_data = uarg.id as u64;
   uarg.len = 1;
@@ -121,6 +123,7 @@ function accountPages(uarg: UbufInfoMsgzc, size: u32): bool {
 export function msgZerocopyMarkCopied(uarg: UbufInfo): void {
   changetype<UbufInfoMsgzc>(uarg).zerocopy = 0;
   trace(TRACE_ZC, TR_UBUF_COPY, changetype<usize>(uarg), uarg.user_data, 0, COPY_NO_SG);
+  copyDebug(uarg, 0, COPY_NO_SG);
 }
 
 /** The call has succeeded: drops its reference. */

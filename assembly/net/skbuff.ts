@@ -24,6 +24,7 @@ import { bugOn, DEBUG } from "../lib/bug";
 import { SCRATCH_FRAGS, cntAdd, cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { getPage, isUserPage, pageFragRefill, pageFragRoom, pageFragTake, putPage } from "../mm/page";
+import { copyDebug } from "./copy_debug";
 import {
   SKBFL_ALL_ZEROCOPY, SKBFL_DONT_ORPHAN, SKBFL_MANAGED_FRAG_REFS, SKBFL_SHARED_FRAG, SKBFL_ZEROCOPY_ENABLE, UbufInfo, netZcopyGet,
 } from "./ubuf_info";
@@ -311,6 +312,7 @@ export function skbCopyUbufs(skb: SkBuff, why: u32): i32 {
   cntAdd(CNT_COPIED_ZC, total);
   cntAdd(CNT_COPIED_BY + (why << 2), total);
   trace(TRACE_ZC, TR_UBUF_COPY, changetype<usize>(uarg), uarg.user_data, total, why);
+  copyDebug(uarg, total, why);
   skbZcopyClear(skb, false, REF_ORPHANED);
   return 0;
 }

@@ -14,6 +14,7 @@ import { COPY_NO_SG, REF_ABORTED, TR_UBUF_COPY, TRACE_ZC } from "../abi/trace";
 import { cntAdd, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { pageFragRefill, pageFragRoom, pageFragTake } from "../mm/page";
+import { copyDebug } from "./copy_debug";
 import { MAX_SKB_FRAGS, SKB_HEADROOM, SkBuff, allocSkb, fragAddr, fragSet, fragSize, skbCanCoalesce, skbFillPage, skbZcopy, skbZcopyDowngradeManaged } from "./skbuff";
 import { skbUnlink } from "./skb_queue";
 import { MsgHdr, SHUTDOWN_SEND, SOCK_F_NOSPACE, SOCK_F_ZEROCOPY, Sock, lockSock, sockError, writeQueue } from "./sock";
@@ -79,6 +80,7 @@ function sendmsgLocked(sk: Sock, msg: MsgHdr): i32 {
   if (uarg && !zc && ret > 0) { // nobody on the way could gather
     cntAdd(CNT_COPIED_ZC, ret);
     cntAdd(CNT_COPIED_BY + (COPY_NO_SG << 2), ret);
+    if (!classic) copyDebug(uarg, ret as u32, COPY_NO_SG);
   }
   if (!classic) return ret;
   if (ret > 0) msgZerocopyPut(uarg);

@@ -24,7 +24,7 @@ export const SKBFL_ALL_ZEROCOPY: u32 = 31;
   link_skb: u32; // table index of (skb, uarg) => i32, 0 = none
   refcnt: u32;
   flags: u32; // SKBFL_* given to every skb that carries it
-  pad2: u32;
+  told: u32; // reasons of a copy (1 << COPY_*) that copy_debug has told
   user_data: u64; // for traces
 }
 export const UBUF_SIZE: usize = 32;

@@ -9,8 +9,10 @@ import {
   PROFILE_RC2,
   PROFILE_RC3,
   PROFILE_RFC3,
+  SW_COPY_DEBUG,
   SW_FIXEDBUF_TRUNCATION,
   SW_LINK_AT,
+  SW_SEND_ADDR,
   SW_SINGLE_CQE,
   SW_SLOTLESS,
   SW_TWO_CQE_SEP_UD,
@@ -168,6 +170,19 @@ export const SWITCHES: readonly Switch[] = [
     about: "CQE_SKIP_SUCCESS of a zero-copy send: refused; skips the first CQE; puts its result into the notification",
     profiles: PER_REQUEST,
   },
+  {
+    name: "copy_debug",
+    id: SW_COPY_DEBUG,
+    values: OFF_ON,
+    about: "tells for each notification why it was copied, once for each reason",
+  },
+  {
+    name: "send_addr",
+    id: SW_SEND_ADDR,
+    values: OFF_ON,
+    about: "SEND has a destination in addr2 and addr_len, as from 6.1 on",
+    profiles: [PROFILE_RFC3, PROFILE_6_0],
+  },
 ];
 
 export const DEFAULT_PROFILE = "6.18";
@@ -194,10 +209,7 @@ export function switchProfiles({ profiles }: Switch): string | undefined {
 
 /** Why a machine of this profile cannot have these switches, or undefined: one line. */
 export function switchesError(profile: Profile, switches: SwitchValues): string | undefined {
-  const isOn = (name: string): boolean => {
-    const found = SWITCHES.find((one) => one.name === name);
-    return found !== undefined && switches[name] !== undefined && switchValue(found, switches[name]) !== 0;
-  };
+  const isOn = (name: string) => switchIsOn(switches, name);
   for (const [name, value] of Object.entries(switches)) {
     const found = SWITCHES.find((one) => one.name === name);
     if (found === undefined || switchValue(found, value) === undefined) return `no switch is '${name}=${value}'`;
@@ -210,6 +222,13 @@ export function switchesError(profile: Profile, switches: SwitchValues): string 
     if (other !== undefined) return `the switches ${name} and ${other} exclude each other`;
   }
   return undefined;
+}
+
+/** Is the switch on in these? */
+export function switchIsOn(switches: SwitchValues | undefined, name: string): boolean {
+  const found = SWITCHES.find((one) => one.name === name);
+  const value = switches?.[name];
+  return found !== undefined && value !== undefined && switchValue(found, value) !== 0;
 }
 
 /** `NAME` (on) or `NAME=VALUE`. The reason, when it is none. */

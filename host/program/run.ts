@@ -6,6 +6,7 @@ import { CorePanic } from "../core/load.ts";
 import { stepLink } from "./link_step.ts";
 import type { Machine } from "../machine.ts";
 import { RunContext } from "./context.ts";
+import { copyLog } from "./copies.ts";
 import type { ProgramEvent } from "./events.ts";
 import * as memory from "./memory_steps.ts";
 import { type Outcome, type RunResult, RunStopped } from "./outcome.ts";
@@ -105,6 +106,7 @@ export function runProgram(machine: Machine, program: Program, options: RunOptio
     events.push(event);
     options.onEvent?.(event);
   });
+  const tellCopies = copyLog(machine, (ev, fields) => run.out(ev, fields));
   options.onStart?.(run);
   for (const step of program.steps) {
     run.line = step.line;
@@ -112,6 +114,7 @@ export function runProgram(machine: Machine, program: Program, options: RunOptio
     options.onStep?.(step);
     try {
       runStep(run, step, step.op);
+      tellCopies();
     } catch (error) {
       return { events, outcome: stopped(step.line, error) };
     }

@@ -12,7 +12,7 @@ import type { TraceRecord } from "./decode.ts";
 import { describeReference, explainNotification, Notifications } from "./notifications.ts";
 import { type Entry, type Row, Rows } from "./rows.ts";
 import { Wire } from "./wire.ts";
-import { cqeFlags, micros, opcodeText, pollMask, sqeFlags } from "./words.ts";
+import { copyTold, cqeFlags, micros, opcodeText, pollMask, sqeFlags } from "./words.ts";
 
 /** Collects a run while it happens: steps, events and trace records in their order. */
 export class Timeline {
@@ -83,6 +83,7 @@ export class Timeline {
       const notification = this.notifications.of(record);
       return `${notification.label} chained to ${notification.chainedTo}`;
     }
+    if (event === trace.TR_COPY_DEBUG) return `${this.notifications.of(record).label} ${copyTold(record.b, record.c)}`;
     if (known === undefined) return undefined;
     if (event === trace.TR_UBUF_GET || event === trace.TR_UBUF_PUT) return describeReference(known, before, record);
     if (event === trace.TR_UBUF_COPY && record.b > 0) return `${known.label} ${record.b} bytes copied`;

@@ -46,11 +46,15 @@ const COPY_BECAUSE: Record<number, string> = {
   [trace.COPY_NEVER_ATTACHED]: "no skb ever carried the buffer, which counts as copied",
   [trace.COPY_CHAINED]: "it shared an skb with the notification it is chained to, and never had one of its own",
   [trace.COPY_UNSUPPORTED]: "the socket has no zero copy",
+  [trace.COPY_EMPTY]: "there was nothing to send",
 };
 
 export const refShort = (reason: number): string => REF_SHORT[reason] ?? `reason ${reason}`;
 export const refBecause = (reason: number): string => REF_BECAUSE[reason] ?? refShort(reason);
 export const copyBecause = (reason: number): string => COPY_BECAUSE[reason] ?? `reason ${reason}`;
+/** `bytes`: 0 = not known. */
+export const copyTold = (bytes: number, reason: number): string =>
+  `${bytes > 0 ? `${bytes} bytes copied` : "copied"}: ${copyBecause(reason)}`;
 
 function bitNames(table: object, prefix: string): [bit: number, name: string][] {
   return Object.entries(table)
