@@ -15,6 +15,8 @@ export interface Notification {
   refs: number;
   /** Result and time of the send's own CQE. */
   sent?: { res: number; time_ns: bigint };
+  /** When its slot let go of it; notifications of later eras have none. */
+  flushed_ns?: bigint;
   /** Time of the notification's CQE. */
   posted_ns?: bigint;
   /** REF_* of the last reference, and of the last one that the network held. */
@@ -36,6 +38,7 @@ const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_SLOT, trace.RE
 export class Notifications {
   readonly all: Notification[] = [];
   readonly #byObject = new Map<number, Notification>();
+  readonly #byRequest = new Map<number, Notification>();
 
   /** The notification (or MSG_ZEROCOPY record) of a trace object, made known if it was not. */
   of(record: TraceRecord): Notification {
@@ -66,7 +69,7 @@ export class Notifications {
   add(record: TraceRecord): void {
     switch (record.event) {
       case trace.TR_NOTIF_ALLOC:
-        this.#add(record);
+        this.#byRequest.set(record.b, this.#add(record));
         return;
       case trace.TR_UBUF_GET: {
         const notification = this.of(record);
@@ -77,6 +80,7 @@ export class Notifications {
       case trace.TR_UBUF_PUT: {
         const notification = this.of(record);
         notification.refs = record.b;
+        if (record.c === trace.REF_SLOT) notification.flushed_ns = record.time_ns;
         if (!OWN_REFS.includes(record.c)) notification.lastNetworkRef = record.c;
         return;
       }
@@ -111,19 +115,32 @@ export class Notifications {
     }
   }
 
-  /** A CQE names its request by user_data: the oldest notification that still waits for such a CQE is meant. */
+  #posted(notification: Notification, record: TraceRecord): void {
+    notification.posted_ns = record.time_ns;
+    // Bit 31 of a result that is no errno is COPIED.
+    const res = record.b | 0;
+    if (notification.single)
+      notification.sent = { res: res < -ERRNO_MAX ? res & 0x7fff_ffff : res, time_ns: record.time_ns };
+  }
+
+  /**
+   * A CQE says which request it is of; one that comes from the overflow list only its user_data, so the oldest notification that
+   * still waits for such a CQE is meant.
+   */
   #complete(record: TraceRecord): void {
+    const own = this.#byRequest.get(record.object);
+    if (own !== undefined && own.lastRef !== undefined && own.posted_ns === undefined) {
+      if (own.flushed_ns !== undefined) own.user_data = record.a; // a flush may have given it another tag
+      this.#posted(own, record);
+      return;
+    }
     const same = this.all.filter(({ user_data }) => user_data === record.a);
     const waiting = this.all.find(
       ({ posted_ns, told_by, single }) =>
         posted_ns === undefined && told_by === record.a && single === !(record.c & IORING_CQE_F_NOTIF),
     );
     if (record.c & IORING_CQE_F_NOTIF || waiting?.single) {
-      if (waiting === undefined) return;
-      waiting.posted_ns = record.time_ns;
-      // Bit 31 of a result that is no errno is COPIED.
-      const res = record.b | 0;
-      if (waiting.single) waiting.sent = { res: res < -ERRNO_MAX ? res & 0x7fff_ffff : res, time_ns: record.time_ns };
+      if (waiting !== undefined) this.#posted(waiting, record);
     } else if (record.c & IORING_CQE_F_MORE) {
       const waiting = same.find(({ sent }) => sent === undefined);
       if (waiting !== undefined) waiting.sent = { res: record.b | 0, time_ns: record.time_ns };
@@ -132,7 +149,7 @@ export class Notifications {
 }
 
 function whenText(notification: Notification): string {
-  const { sent, posted_ns, lastRef, lastNetworkRef, chainedTo, attached, refs } = notification;
+  const { sent, flushed_ns, posted_ns, lastRef, lastNetworkRef, chainedTo, attached, refs } = notification;
   if (posted_ns === undefined) {
     if (lastRef !== undefined)
       return "the buffer is free, but no CQE says so: nobody entered the kernel to run task work";
@@ -142,8 +159,9 @@ function whenText(notification: Notification): string {
     return lastRef === undefined
       ? "with its only CQE"
       : `with its only CQE, because ${refBecause(lastNetworkRef ?? lastRef)}`;
-  const after = sent === undefined ? 0n : posted_ns - sent.time_ns;
-  const when = after === 0n ? "right after the send's CQE" : `${duration(after)} after the send's CQE`;
+  const since = sent?.time_ns ?? flushed_ns ?? posted_ns;
+  const event = sent === undefined && flushed_ns !== undefined ? "the flush" : "the send's CQE";
+  const when = posted_ns === since ? `right after ${event}` : `${duration(posted_ns - since)} after ${event}`;
   if (chainedTo !== undefined) return `${when}, together with ${chainedTo}, whose skb it shares`;
   if (lastRef === undefined) return when;
   if (lastRef === trace.REF_LINKED) return `${when}, because the last notification chained to it was released`;
