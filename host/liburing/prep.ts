@@ -77,6 +77,13 @@ export function prepSendSetAddr(ring: Ring, sqe: number, address: number, length
   ring.words[(sqe + uapi.SQE_OFF_ADDR_LEN) >> 2] = length & 0xffff;
 }
 
+/** user_data of the notification's own CQE (profile later: addr3; refused before). liburing has no helper that we know of. */
+export function prepSendZcSetNotifData(ring: Ring, sqe: number, low: number, high = 0): void {
+  const word = (sqe + uapi.SQE_OFF_ADDR3) >> 2;
+  ring.words[word] = low;
+  ring.words[word + 1] = high;
+}
+
 export function prepSendmsg(ring: Ring, sqe: number, fd: number, msg: number, msgFlags: number): void {
   prepRw(ring, sqe, uapi.IORING_OP_SENDMSG, fd, msg, 1, 0);
   ring.words[(sqe + uapi.SQE_OFF_MSG_FLAGS) >> 2] = msgFlags;

@@ -193,6 +193,7 @@ const PARSERS: Record<StepOp, Parser> = {
   closering: () => ({ op: "closering" }),
   notifiers: (words) => ({ op: "notifiers", tags: words.rest().map((word) => words.flags64("a tag", word)) }),
   unnotifiers: () => ({ op: "unnotifiers" }),
+  exitring: () => ({ op: "exitring" }),
   exiting: () => ({ op: "exiting" }),
   syssend: (words, names) => {
     const fd = names.fd(words);

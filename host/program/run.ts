@@ -12,7 +12,7 @@ import * as memory from "./memory_steps.ts";
 import { type Outcome, type RunResult, RunStopped } from "./outcome.ts";
 import * as ring from "./ring_steps.ts";
 import * as sockets from "./socket_steps.ts";
-import { stepExiting, stepNotifiers, stepUnnotifiers } from "./slot_steps.ts";
+import { stepExiting, stepExitring, stepNotifiers, stepUnnotifiers } from "./slot_steps.ts";
 import { stepMsg } from "./sqe_step.ts";
 import type { Program, Step, StepOf, StepOp } from "./steps.ts";
 import { stepSys } from "./sys_step.ts";
@@ -37,6 +37,7 @@ const STEPS: { [Op in StepOp]: (run: RunContext, step: StepOf<Op>) => void } = {
   closering: ring.stepClosering,
   notifiers: stepNotifiers,
   unnotifiers: stepUnnotifiers,
+  exitring: stepExitring,
   exiting: stepExiting,
   pair: sockets.stepPair,
   socket: sockets.stepSocket,

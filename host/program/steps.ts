@@ -117,7 +117,7 @@ export type StepBody =
   | { op: "reg"; opcode: number; arg: Arg; count: number; fd?: FdRef }
   | { op: "reap"; max: number }
   | { op: "settle"; ms: number }
-  | { op: "ring" | "ringmem" | "unregbuf" | "enable" | "closering" | "unnotifiers" | "exiting" }
+  | { op: "ring" | "ringmem" | "unregbuf" | "enable" | "closering" | "unnotifiers" | "exitring" | "exiting" }
   | { op: "regbuf"; bufs: (string | undefined)[] }
   | { op: "regfile"; fds: FdRef[] }
   | { op: "notifiers"; tags: bigint[] }

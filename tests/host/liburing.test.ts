@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../host/cli/node.ts";
+import { EBUSY, ENXIO } from "../../assembly/abi/errno.ts";
+import * as slots from "../../assembly/abi/notif_slots.ts";
+import { AF_UNIX, SOCK_DGRAM } from "../../assembly/abi/socket.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 import type { CoreBuild } from "../../host/core/source.ts";
 import * as uring from "../../host/liburing/index.ts";
@@ -49,6 +52,55 @@ test("a full ring gives no SQE until the kernel has taken some", async () => {
   assert.equal(ring.sqSpaceLeft(), 0);
   assert.equal(ring.submit(), 4);
   assert.notEqual(ring.getSqe(), 0);
+});
+
+test("the helpers of notification slots, in each dialect", async () => {
+  for (const [profile, flush] of [
+    ["rfc3", slots.IORING_SENDZC_FLUSH],
+    ["rc3", slots.IORING_RECVSEND_NOTIF_FLUSH],
+  ] as const) {
+    const machine = await Machine.create({ profile });
+    const ring = machine.ring(4);
+    const { sys, user } = machine;
+    const buf = user.alloc(4096);
+    assert.equal(sys.socketpair(AF_UNIX, SOCK_DGRAM, 0, buf), 0);
+    const fd = user.getI32(buf);
+    const tags = [10n, 0xffff_ffff_ffff_ffffn];
+    assert.equal(uring.registerNotifications(machine, ring, tags), 0);
+    assert.equal(uring.registerNotifications(machine, ring, tags), -EBUSY);
+    const plain = ring.getSqe();
+    uring.prepSendzc(ring, plain, fd, buf, 100, 0, 1, 0);
+    uring.setData(ring, plain, 1);
+    const update = ring.getSqe();
+    uring.prepNotifUpdate(ring, update, 77, 1, 1);
+    uring.setData(ring, update, 2);
+    const flushing = ring.getSqe();
+    uring.prepSendzcNotif(ring, flushing, fd, buf, 10, 0, 1, flush);
+    uring.setData(ring, flushing, 3);
+    ring.submit();
+    const cqes: string[] = [];
+    ring.forEachCqe((at) => {
+      const { userData, res, flags } = ring.cqe(at);
+      cqes.push(`${userData} ${res} ${flags}`);
+    });
+    assert.deepEqual(cqes.sort(), ["1 100 0", "18446744073709551615 0 0", "2 0 0", "3 10 0", "77 0 1"], profile);
+    assert.equal(uring.unregisterNotifications(machine, ring), 0);
+    assert.equal(uring.unregisterNotifications(machine, ring), -ENXIO);
+  }
+});
+
+test("the address of a send lies elsewhere with slots", async () => {
+  const machine = await Machine.create({ profile: "rc3" });
+  const ring = machine.ring(4);
+  const sqe = ring.getSqe();
+  uring.prepSendzc(ring, sqe, 5, 0x0c001000, 4000, 0, 7, 0);
+  uring.prepSendzcSetAddr(ring, sqe, 0x0c002000, 16);
+  const view = sqeView(machine, sqe);
+  assert.equal(view.getUint16(slots.SQE_OFF_NOTIFICATION_IDX, true), 7);
+  assert.equal(view.getUint16(slots.SQE_OFF_SENDZC_ADDR_LEN, true), 16);
+  uring.prepSendZc(ring, sqe, 5, 0x0c001000, 4000, 0, 0);
+  uring.prepSendZcSetNotifData(ring, sqe, 0x89ab_cdef, 0x0123_4567);
+  assert.equal(sqeView(machine, sqe).getBigUint64(uapi.SQE_OFF_ADDR3, true), 0x0123_4567_89ab_cdefn);
 });
 
 const SHAPES: [title: string, flags: number][] = [
