@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import whichIsBestForSamba from "../../examples/thread/01-which-is-best-for-samba.ts";
 import wasItZeroCopied from "../../examples/thread/02-was-it-zero-copied.ts";
+import whyWasItCopied from "../../examples/thread/03-why-was-it-copied.ts";
 import messageOfParts from "../../examples/thread/04-message-of-parts.ts";
+import anAddressOnSend from "../../examples/thread/05-an-address-on-send.ts";
 import opcodeNumbers from "../../examples/thread/07-opcode-numbers.ts";
 import isTheTagLost from "../../examples/thread/08-is-the-tag-lost.ts";
 import updateThenSend from "../../examples/thread/09-update-then-send.ts";
@@ -82,6 +84,19 @@ const EXPERIMENTS: Record<string, Case> = {
       );
     },
   },
+  "03-why-was-it-copied": {
+    experiment: whyWasItCopied,
+    check: (report) => {
+      const rows = rowsOf(report);
+      assert.deepEqual(Object.values(rows["a NIC"]).slice(1), ["no", "0", "0", "-"]);
+      assert.match(String(rows.lo["6.0 copy_debug"]), /delivered to a socket of this host/);
+      assert.match(String(rows["a NIC with a packet tap"]["6.0 copy_debug"]), /packet tap/);
+      assert.match(String(rows["a NIC, 3000 bytes"]["6.0 copy_debug"]), /larger than the MTU/);
+      for (const { copied, ...said } of Object.values(rows).slice(1))
+        assert.deepEqual([copied, said["6.0"], said["6.2 REPORT_USAGE"]], ["yes", "0", "COPIED"]);
+      assert.match(report.answer, /^Yes: it named 5 reasons for 6 copies, and was silent about a NIC, /);
+    },
+  },
   "04-message-of-parts": {
     experiment: messageOfParts,
     check: (report) => {
@@ -93,6 +108,19 @@ const EXPERIMENTS: Record<string, Case> = {
         assert.equal(rows[`${release} SENDMSG_ZC`]["bytes copied"], 0);
       }
       assert.match(report.answer, /^Yes: 6\.1 SENDMSG_ZC and 6\.18 SENDMSG_ZC sent all 4200 bytes as 3 datagrams/);
+    },
+  },
+  "05-an-address-on-send": {
+    experiment: anAddressOnSend,
+    check: (report) => {
+      const rows = rowsOf(report);
+      for (const name of ["rc3", "6.0"]) assert.equal(rows[name].SEND, "{1, -EINVAL, 0}");
+      for (const name of ["rc3 send_addr", "6.0 send_addr", "6.1", "6.18"])
+        assert.equal(rows[name].SEND, "{1, 500, 0}");
+      assert.match(
+        report.answer,
+        /^In rc3 send_addr, 6\.0 send_addr, 6\.1 and 6\.18, where the datagram arrived; rc3 and 6\.0/,
+      );
     },
   },
   "07-opcode-numbers": {
