@@ -1,20 +1,24 @@
 // ringzero compare: one workload through every design that the thread named, side by side.
+import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { calibrate } from "../compare/calibration.ts";
 import { compare } from "../compare/compare.ts";
 import type { Design } from "../compare/design.ts";
-import { DEFAULT_DESIGNS, designNames, findDesign } from "../compare/designs/index.ts";
+import { DEFAULT_DESIGNS, designNames, findDesign, parseDesign } from "../compare/designs/index.ts";
 import { renderCalibration } from "../compare/calibration_table.ts";
 import { COST_SETS, type CostSet, findCosts, MEASURED } from "../compare/cost_model.ts";
+import { renderReport } from "../compare/report.ts";
 import { renderComparison } from "../compare/table.ts";
 import { findWorkload, WORKLOADS } from "../compare/workloads.ts";
 import { EXIT_FAILED, UsageError } from "./errors.ts";
+import { checkOutputFile } from "./input.ts";
 
 interface Options {
   profiles?: string;
   json?: boolean;
   list?: boolean;
   costs?: string;
+  html?: string;
   calibration?: boolean;
 }
 
@@ -25,6 +29,7 @@ export function compareCommand(program: Command): void {
     .argument("[workload]", "what is sent; without it, the workloads are listed")
     .option("--profiles <names>", "only these profiles or designs, separated by commas")
     .option("--json", "print everything as JSON")
+    .option("--html <file>", "write a report with plots as well")
     .option("--list", "list the workloads and the designs")
     .option("--costs <machine>", "constants of the CPU model: those of this machine")
     .addOption(
@@ -54,7 +59,9 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   const workload = findWorkload(name);
   if (workload === undefined)
     throw new UsageError(`no workload is named '${name}' (${WORKLOADS.map((each) => each.name).join(", ")})`);
+  if (options.html !== undefined) checkOutputFile(options.html);
   const comparison = await compare(workload, designs, costs);
+  if (options.html !== undefined) writeFileSync(options.html, renderReport(comparison));
   if (options.json) console.log(JSON.stringify(comparison, undefined, 2));
   else console.log(renderComparison(comparison));
 }
@@ -62,9 +69,8 @@ async function run(name: string | undefined, options: Options): Promise<void> {
 function chooseDesigns(text: string | undefined): Design[] {
   const names = text?.split(",").map((word) => word.trim()) ?? DEFAULT_DESIGNS;
   const designs = names.map((name) => {
-    const design = findDesign(name);
-    if (design === undefined)
-      throw new UsageError(`no profile or design is named '${name}' (${designNames().join(", ")})`);
+    const design = parseDesign(name);
+    if ("error" in design) throw new UsageError(design.error);
     return design;
   });
   const twice = names.find((name, index) => names.indexOf(name) !== index);

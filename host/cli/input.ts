@@ -1,5 +1,5 @@
 // What the commands read: files, and numbers given as options.
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { parseRecordings } from "../conform/recordings.ts";
@@ -27,6 +27,25 @@ export function checkScenarioFile(file: string): void {
     parseRecordings(readText(file), file);
     return;
   }
+  checkFolder(file);
+}
+
+/** A file that is going to be written: asked before the work is done. */
+export function checkOutputFile(file: string): void {
+  if (!existsSync(file)) {
+    checkFolder(file);
+    return;
+  }
+  if (statSync(file).isDirectory()) throw new UsageError(`${file}: ${REASONS.EISDIR}`);
+  try {
+    accessSync(file, constants.W_OK);
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${file}: ${REASONS[code] ?? message}`);
+  }
+}
+
+function checkFolder(file: string): void {
   try {
     accessSync(dirname(file), constants.W_OK);
   } catch (error) {

@@ -158,7 +158,7 @@ function designOf({ way, profile }: Setup): Design {
     case "nop":
       return plainDesign({ profile });
     case "zc":
-      return profile === "6.18" ? requestDesign(profile) : slotDesign(profile, 0);
+      return profile === "6.18" ? requestDesign(profile, profile) : slotDesign(profile, 0);
     case "zc-flush":
       return slotDesign(profile, 1);
     default:

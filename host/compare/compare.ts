@@ -1,10 +1,10 @@
 // A workload through several designs: which runs that makes, and what comes out of them.
-import { type Constants, type CostSet, cost_ns, MEASURED, NOT_A_PREDICTION } from "./cost_model.ts";
+import { type Constants, type CostSet, cost_ns, costParts_ns, MEASURED, NOT_A_PREDICTION } from "./cost_model.ts";
 import type { Design } from "./design.ts";
 import { plainDesign } from "./designs/plain.ts";
 import { copiedBytes, type Counts } from "./meter.ts";
 import { type Run, runWorkload, type Spread } from "./run.ts";
-import { VARIANT_TITLES, type Variant, type Workload } from "./workloads.ts";
+import type { Variant, Workload } from "./workloads.ts";
 
 export interface Row {
   design: string;
@@ -16,6 +16,8 @@ export interface Row {
   skbsPerMessage: number;
   /** Model nanoseconds for each message. */
   cost_ns: number;
+  /** The same by what it is spent on. */
+  costParts: Record<string, number>;
   orderSafe: Spread;
   /** undefined: the application is never told. */
   free: Spread | undefined;
@@ -24,17 +26,10 @@ export interface Row {
   cannot: readonly string[];
 }
 
-/** A design that has no way to do this workload at all. */
-export interface Inexpressible {
-  design: string;
-  reason: string;
-}
-
 export interface Comparison {
   workload: string;
   title: string;
   rows: Row[];
-  inexpressible: Inexpressible[];
   costModel: { name: string; source: string; constants: Constants; note: string };
 }
 
@@ -53,7 +48,6 @@ export async function compare(
     workload: workload.name,
     title: workload.title,
     rows,
-    inexpressible: [],
     costModel: { ...set, note: NOT_A_PREDICTION },
   };
 }
@@ -65,23 +59,29 @@ function runsOf(workload: Workload, designs: readonly Design[]): [Design, Varian
   const newest = designs[designs.length - 1];
   return [
     ...shared.map((variant): [Design, Variant] => [plainDesign(newest.machine), variant]),
-    ...designs
-      .filter(({ zeroCopy }) => zeroCopy)
-      .flatMap((design) => own.map((variant): [Design, Variant] => [design, variant])),
+    ...designs.flatMap((design) =>
+      own.filter((each) => isOf(each, design)).map((each): [Design, Variant] => [design, each]),
+    ),
   ];
 }
+
+/** Who copies anyway has one way less, but may be encrypted as well. */
+const isOf = (variant: Variant, { zeroCopy }: Design): boolean => zeroCopy || variant !== "zc";
 
 function rowOf({ design, variant, counts, ...times }: Run, set: CostSet): Row {
   const cannot = variant === "splice" ? ["being told when the file may change"] : design.cannot;
   return {
     design: design.name,
     family: design.family,
-    title: variant === undefined ? design.title : VARIANT_TITLES[variant],
+    title: design.title,
     variant,
     counts,
     copiedBytes: copiedBytes(counts),
     skbsPerMessage: counts.skbs / counts.messages,
     cost_ns: cost_ns(counts, set) / counts.messages,
+    costParts: Object.fromEntries(
+      Object.entries(costParts_ns(counts, set)).map(([group, ns]) => [group, ns / counts.messages]),
+    ),
     ...times,
     cannot,
   };

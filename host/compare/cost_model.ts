@@ -88,6 +88,25 @@ export function total_ns(often: Constants, { constants }: Pick<CostSet, "constan
 
 const MIB = 1 << 20;
 
+/** What the constants are about, for a picture. */
+export const COST_GROUPS: Readonly<Record<string, readonly ConstantName[]>> = {
+  "requests, calls, CQEs": ["request", "syscall", "cqe"],
+  notifications: ["notification", "record", "ubuf"],
+  skbs: ["skb"],
+  transmits: ["transmit", "frag"],
+  pages: ["walk", "pin", "pageRef"],
+  copies: ["byte", "coldSource", "coldTarget"],
+  workers: ["worker"],
+};
+
+/** The cost by group. */
+export function costParts_ns(counts: Counts, set: CostSet): Record<string, number> {
+  const often = quantities(counts, set);
+  const part = (names: readonly ConstantName[]) =>
+    names.reduce((sum, name) => sum + set.constants[name] * often[name], 0);
+  return Object.fromEntries(Object.entries(COST_GROUPS).map(([group, names]) => [group, part(names)]));
+}
+
 /** This project's kernel: UDP to an IFB, TCP over loopback and veth, no-ops. */
 export const MEASURED: CostSet = {
   name: "6.18",

@@ -125,7 +125,7 @@ function checkDelivery({ peer, isStream, workload }: Application, messages: read
   if (peer === undefined || workload.careless) return;
   const expect = (message: Message, bytes: Uint8Array): void => {
     const payload = bytes.subarray(bytes.length - message.payload.length);
-    if (payload.length !== message.payload.length || !payload.every((byte) => byte === message.fill))
+    if (payload.length !== message.payload.length || !isFilled(payload, message.fill))
       throw new Error(`the peer got other bytes than message ${message.index} had`);
   };
   if (isStream) {
@@ -141,6 +141,11 @@ function checkDelivery({ peer, isStream, workload }: Application, messages: read
   if (peer.datagrams.length !== messages.length)
     throw new Error(`the peer got ${peer.datagrams.length} datagrams, ${messages.length} were sent`);
   for (const [index, { payload }] of peer.datagrams.entries()) expect(messages[index], payload);
+}
+
+function isFilled(bytes: Uint8Array, value: number): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== value) return false;
+  return true;
 }
 
 function spread(values: readonly number[]): Spread {

@@ -2,9 +2,10 @@
 import { duration } from "../trace/words.ts";
 import { type Comparison, type Row, SHARED_VARIANTS } from "./compare.ts";
 import type { Spread } from "./run.ts";
+import { VARIANT_TITLES } from "./workloads.ts";
 
 /** A column: its heading (two lines) and its cell. */
-type Column = readonly [above: string, heading: string, cell: (row: Row) => string];
+export type Column = readonly [above: string, heading: string, cell: (row: Row) => string];
 
 const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
@@ -24,7 +25,7 @@ export function rowName({ design, variant }: Row): string {
 const time = (spread: Spread | undefined, which: keyof Spread): string =>
   spread === undefined ? "never told" : duration(BigInt(Math.round(spread[which])));
 
-const WORK: readonly Column[] = [
+export const WORK: readonly Column[] = [
   ["", "design", rowName],
   ["", "SQEs", ({ counts }) => number(counts.requests)],
   ["", "enters", ({ counts }) => number(counts.enters)],
@@ -41,7 +42,7 @@ const WORK: readonly Column[] = [
   ["CPU model", "per message", ({ cost_ns }) => duration(BigInt(Math.round(cost_ns)))],
 ];
 
-const TIMES: readonly Column[] = [
+export const TIMES: readonly Column[] = [
   ["", "design", rowName],
   ["next may go", "p50", ({ orderSafe }) => time(orderSafe, "p50")],
   ["", "p99", ({ orderSafe }) => time(orderSafe, "p99")],
@@ -70,27 +71,42 @@ function table(columns: readonly Column[], rows: readonly Row[]): string[] {
   );
 }
 
-function copies({ counts }: Row): string {
+export function copies({ counts }: Row): string {
   const parts = Object.entries(counts.copied).map(([why, bytes]) => `${size(bytes)} ${why}`);
   return parts.length === 0 ? "nothing" : parts.join(", ");
 }
 
+/** Lines "name  text", each name once: variants of a design share what is said of the design. */
+function list(heading: string, entries: readonly (readonly [name: string, text: string])[]): string[] {
+  const once = new Map(entries.map((entry) => [entry[0], entry[1]]));
+  const width = Math.max(...[...once.keys()].map((name) => name.length));
+  return ["", heading, ...[...once].map(([name, text]) => `  ${name.padEnd(width)}  ${text}`)];
+}
+
+const isShared = ({ variant }: Row): boolean => variant !== undefined && SHARED_VARIANTS.includes(variant);
+
+/** A row's name is that of the design, of the variant, or both. */
+const explainVariant = ({ variant }: Row): (readonly [string, string])[] =>
+  variant === undefined ? [] : [[variant, VARIANT_TITLES[variant]]];
+
+const explainDesign = (row: Row): (readonly [string, string])[] => (isShared(row) ? [] : [[row.design, row.title]]);
+
 export function renderComparison({ workload, title, rows, costModel }: Comparison): string {
-  const width = Math.max(...rows.map((row) => rowName(row).length));
-  const list = (heading: string, text: (row: Row) => string) => [
-    "",
-    heading,
-    ...rows.map((row) => `  ${rowName(row).padEnd(width)}  ${text(row)}`),
-  ];
   return [
     `${workload}: ${title}`,
     "",
     ...table(WORK, rows),
     "",
     ...table(TIMES, rows),
-    ...list("how it sends", (row) => row.title),
-    ...list("bytes copied, and why", copies),
-    ...list("cannot express", ({ cannot }) => (cannot.length === 0 ? "-" : cannot.join("; "))),
+    ...list("how it sends", [...rows.flatMap(explainVariant), ...rows.flatMap(explainDesign)]),
+    ...list(
+      "bytes copied, and why",
+      rows.map((row) => [rowName(row), copies(row)]),
+    ),
+    ...list(
+      "cannot express",
+      rows.map((row) => [isShared(row) ? rowName(row) : row.design, row.cannot.join("; ") || "-"]),
+    ),
     "",
     costModel.note,
   ].join("\n");

@@ -8,7 +8,7 @@ export type Variant = "splice" | "zc" | "bounce" | "copy" | "read";
 export const VARIANT_TITLES: Readonly<Record<Variant, string>> = {
   splice: "SEND of the header with MSG_MORE, then SPLICE file -> pipe -> socket",
   zc: "header and payload together, zero copy",
-  bounce: "payload encrypted into a bounce buffer, then as zc",
+  bounce: "payload encrypted into a bounce buffer, then header and payload together",
   copy: "header and payload in one plain SENDMSG",
   read: "READ of the file into a buffer, then as copy",
 };

@@ -1,13 +1,19 @@
 // `ringzero compare`: what the designs of the thread do to the same workload, as relations between what was counted.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import "../../host/cli/node.ts";
 import { type Comparison, compare, type Row } from "../../host/compare/compare.ts";
-import { findDesign } from "../../host/compare/designs/index.ts";
+import { DEFAULT_DESIGNS, designNames, findDesign } from "../../host/compare/designs/index.ts";
+import { renderReport } from "../../host/compare/report.ts";
 import { renderComparison } from "../../host/compare/table.ts";
-import { findWorkload } from "../../host/compare/workloads.ts";
+import { findWorkload, WORKLOADS } from "../../host/compare/workloads.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "ringzero-compare-"));
+after(() => rmSync(folder, { recursive: true }));
 
 declare const RINGZERO_ROOT: string;
 
@@ -68,6 +74,50 @@ test("all workloads run in the designs of every era", async () => {
   }
 });
 
+test("one CQE for each send: the next one waits for the network, and nothing can be shared", async () => {
+  const { rows } = await run("small-tcp", "6.18", "single_cqe", "skip_combined", "rfc3_single", "6.0+single_cqe");
+  const [two, ...single] = rows;
+  for (const row of single) {
+    assert.deepEqual(row.free, row.orderSafe, row.design);
+    assert.equal(row.counts.cqes, row.counts.messages);
+    assert.equal(row.skbsPerMessage, 1);
+    // A round trip for each message.
+    assert.ok(row.duration_ns > 20 * two.duration_ns, row.design);
+    assert.ok(row.counts.peakPinned < two.counts.peakPinned);
+    assert.ok(row.cannot.includes("that the next send may go before the buffer is free"));
+  }
+  // Where nothing has to stay in order, it saves a CQE and costs nothing.
+  const udp = await run("udp-many", "6.18", "single_cqe");
+  assert.equal(udp.rows[1].counts.cqes * 2, udp.rows[0].counts.cqes);
+  assert.equal(udp.rows[1].duration_ns, udp.rows[0].duration_ns);
+});
+
+test("user_data of its own for the second CQE, and slot 65535, change what is told and nothing else", async () => {
+  const { rows } = await run("small-tcp", "6.18", "two_cqe_sep_ud", "later", "6.0", "slotless");
+  const [now, separate, later, first, slotless] = rows;
+  for (const row of [separate, later]) {
+    assert.deepEqual(row.counts, now.counts);
+    assert.deepEqual(row.free, now.free);
+    assert.ok(!row.cannot.includes("user_data of its own for the second CQE"));
+  }
+  assert.ok(now.cannot.includes("user_data of its own for the second CQE"));
+  assert.deepEqual(slotless.counts, first.counts);
+});
+
+test("every design that has a name runs every workload", async () => {
+  for (const { name } of WORKLOADS) {
+    if (name === "samba") continue;
+    const { rows } = await run(name, ...designNames());
+    assert.equal(rows.length, designNames().length);
+    for (const row of rows) assert.ok(row.free !== undefined && row.free.worst >= row.orderSafe.worst, row.design);
+  }
+});
+
+test("by default there is one design of each family", async () => {
+  const families = (names: readonly string[]) => new Set(names.map((name) => findDesign(name)?.family));
+  assert.deepEqual(families(DEFAULT_DESIGNS), families(designNames()));
+});
+
 test("who copies has its buffer at once; who does not waits for the network", async () => {
   for (const workload of ["large-tcp", "udp-many", "lossy"]) {
     const { rows } = await run(workload, "send", "msg_zerocopy", "6.18");
@@ -115,6 +165,15 @@ test("samba: the four variants differ in who copies", async () => {
   assert.ok(zc.cost_ns < copy.cost_ns && copy.cost_ns < bounce.cost_ns);
 });
 
+test("samba, encrypted: zero copy saves the second of two copies", async () => {
+  const { rows } = await run("samba", "send", "6.18");
+  const plain = rows.find(({ design, variant }) => design === "send" && variant === "bounce");
+  const zc = rows.find(({ design, variant }) => design === "6.18" && variant === "bounce");
+  assert.ok(plain !== undefined && zc !== undefined);
+  assert.deepEqual(Object.keys(plain.counts.copied), ["plain send", "bounce buffer"]);
+  assert.ok(zc.copiedBytes < plain.copiedBytes * 0.51 && zc.cost_ns < plain.cost_ns);
+});
+
 test("samba before SENDMSG_ZC: the header goes first, by itself", async () => {
   const { rows } = await run("samba", "6.0", "6.1");
   const zc = rows.filter(({ variant }) => variant === "zc");
@@ -122,6 +181,19 @@ test("samba before SENDMSG_ZC: the header goes first, by itself", async () => {
   assert.equal(first.requests, 2 * second.requests);
   assert.deepEqual(first.copied, { "plain send": 3 * 250 });
   assert.ok(zc[0].cannot.includes("sendmsg with zero copy"));
+});
+
+test("the report: plots of all rows, nothing from elsewhere, light and dark", async () => {
+  const html = renderReport(await run("samba", "rc3", "6.18"));
+  assert.match(html, /^<!doctype html>/);
+  assert.doesNotMatch(html, /<(?:script|link|img)|https?:|url\(|@import/);
+  assert.match(html, /prefers-color-scheme: dark/);
+  assert.equal(html.match(/<svg /g)?.length, 5);
+  for (const name of ["splice", "copy", "rc3 zc", "6.18 bounce"])
+    assert.ok((html.match(new RegExp(`>${name}</text>`, "g"))?.length ?? 0) === 5, name);
+  assert.match(html, /never told/);
+  assert.match(html, /predicts no hardware/);
+  for (const part of html.match(/NaN|undefined|Infinity/g) ?? []) assert.fail(part);
 });
 
 test("two runs of a comparison are the same, byte for byte", async () => {
@@ -137,7 +209,9 @@ const ringzero = (...args: string[]) =>
   spawnSync(process.execPath, [join(RINGZERO_ROOT, "dist/cli.js"), "compare", ...args], { encoding: "utf8" });
 
 test("the command: a table, JSON, and the list", () => {
-  const table = ringzero("small-tcp", "--profiles", "6.0,6.18");
+  const file = join(folder, "report.html");
+  const table = ringzero("small-tcp", "--profiles", "6.0,6.18", "--html", file);
+  assert.match(readFileSync(file, "utf8"), /<\/html>\n$/);
   assert.equal(table.status, 0, table.stderr);
   assert.match(table.stdout, /^6\.0 .* 1\.000 /m);
   assert.match(table.stdout, /predicts no hardware/);
@@ -162,6 +236,9 @@ for (const [title, args, expected] of [
   ["an unknown workload", ["huge-tcp"], /no workload is named 'huge-tcp' \(small-tcp, /],
   ["an unknown design", ["small-tcp", "--profiles", "6.18,5.4"], /no profile or design is named '5\.4' \(send, /],
   ["a design twice", ["small-tcp", "--profiles", "6.18,6.18"], /'6\.18' is named twice/],
+  ["an unknown switch", ["small-tcp", "--profiles", "6.18+warp"], /no switch is named 'warp'/],
+  ["a switch of another era", ["small-tcp", "--profiles", "rc3+single_cqe"], /single_cqe/],
+  ["a report in no folder", ["small-tcp", "--html", "/no/such/folder/x.html"], /no such folder/],
   ["unknown costs", ["small-tcp", "--costs", "laptop"], /no costs are named 'laptop' \(6\.18, dummy, /],
   ["a calibration of a workload", ["small-tcp", "--calibration"], /takes no workload/],
   ["a calibration of designs", ["--calibration", "--profiles", "6.0"], /cannot be used with option/],

@@ -1,82 +1,144 @@
 // SEND_ZC and SENDMSG_ZC, from 6.0 on: a notification per request. The first CQE (F_MORE) says that the bytes are queued
-// in order, the second (F_NOTIF) that the memory is free; both carry the request's user_data.
+// in order, the second (F_NOTIF) that the memory is free; both carry the request's user_data. Proposals changed what the two
+// CQEs are (docs/proposals.md):
+//
+//   two_cqe_sep_ud (and the profile `later`)   the second has a user_data of its own
+//   single_cqe                                 only one comes, when the memory is free
+//   zc_skip_success=combined                   the same, for requests that ask for it
 import { MSG_WAITALL, SOCKADDR_IN_SIZE } from "../../../assembly/abi/socket.ts";
 import * as uapi from "../../../assembly/abi/uapi.ts";
-import { prepSendmsgZc, prepSendSetAddr, prepSendZc, prepSendZcFixed } from "../../liburing/prep.ts";
+import { prepSendmsgZc, prepSendSetAddr, prepSendZc, prepSendZcFixed, sqeSetFlags } from "../../liburing/prep.ts";
+import { PROFILES, type SwitchValues } from "../../profile/profiles.ts";
 import type { Application } from "../application.ts";
-import { PROFILES } from "../../profile/profiles.ts";
 import type { Design } from "../design.ts";
+import type { Message } from "../message.ts";
 import { MessageHeaders } from "./msghdr.ts";
 import { type Part, RingSender } from "./ring_sender.ts";
+
+interface Dialect {
+  sendmsg: boolean;
+  /** The notification's user_data is in addr3. */
+  separate: boolean;
+  /** CQE_SKIP_SUCCESS, and the result comes with the notification. */
+  combined: boolean;
+}
+
+/** The upper half of a notification's own user_data. */
+const NOTIF_HIGH = 0x7a7a0000;
 
 export class RequestSender extends RingSender {
   readonly #headers: MessageHeaders;
   readonly #fixed: boolean;
+  readonly #dialect: Dialect;
+  /** Requests of each message that hold its memory, and the messages of which everything was sent. */
+  readonly #holding = new Map<Message, number>();
+  readonly #sent = new Set<Message>();
 
-  readonly #hasSendmsg: boolean;
-
-  constructor(app: Application, hasSendmsg: boolean) {
+  constructor(app: Application, dialect: Dialect) {
     super(app);
-    this.#hasSendmsg = hasSendmsg;
+    this.#dialect = dialect;
     this.#headers = new MessageHeaders(app);
     this.#fixed = app.workload.fixed ?? false;
     if (this.#fixed) this.registerBuffers();
   }
 
   protected queue(part: Part): void {
-    const { ring, app } = this;
     const { message, done } = part;
-    const { header, payload } = message;
-    if (header !== undefined && !this.#hasSendmsg && done < header.length) {
+    const { header } = message;
+    const { sendmsg, separate, combined } = this.#dialect;
+    if (header !== undefined && !sendmsg && done < header.length) {
       this.sendHeader(part, header);
       return;
     }
     const sqe = this.sqe();
-    const before = this.#hasSendmsg ? 0 : (header?.length ?? 0);
-    const address = payload.address + done - before;
-    const length = payload.length - done + before;
-    if (header !== undefined && this.#hasSendmsg) {
-      prepSendmsgZc(ring, sqe, app.fd, this.#headers.of(message, done), MSG_WAITALL);
-    } else {
-      if (this.#fixed) prepSendZcFixed(ring, sqe, app.fd, address, length, MSG_WAITALL, 0, message.buffer);
-      else prepSendZc(ring, sqe, app.fd, address, length, MSG_WAITALL, 0);
-      if (message.to !== 0) prepSendSetAddr(ring, sqe, message.to, SOCKADDR_IN_SIZE);
+    if (header !== undefined && sendmsg)
+      prepSendmsgZc(this.ring, sqe, this.app.fd, this.#headers.of(message, done), MSG_WAITALL);
+    else this.#prepSend(sqe, message, done - (header?.length ?? 0));
+    const name = this.nameSqe(sqe, part);
+    const { words } = this.ring;
+    const addr3 = (sqe + uapi.SQE_OFF_ADDR3) >> 2;
+    if (separate) {
+      words[addr3] = name;
+      words[addr3 + 1] = NOTIF_HIGH;
     }
-    this.nameSqe(sqe, part);
+    if (combined) sqeSetFlags(this.ring, sqe, uapi.IOSQE_CQE_SKIP_SUCCESS);
+    this.#holding.set(message, (this.#holding.get(message) ?? 0) + 1);
+  }
+
+  /** All of the payload but its first `skip` bytes. */
+  #prepSend(sqe: number, { payload, buffer, to }: Message, skip: number): void {
+    const { ring, app } = this;
+    const { address, length } = payload;
+    if (this.#fixed) prepSendZcFixed(ring, sqe, app.fd, address + skip, length - skip, MSG_WAITALL, 0, buffer);
+    else prepSendZc(ring, sqe, app.fd, address + skip, length - skip, MSG_WAITALL, 0);
+    if (to !== 0) prepSendSetAddr(ring, sqe, to, SOCKADDR_IN_SIZE);
   }
 
   protected completed(cqe: number): void {
-    const { ring, app } = this;
+    const { ring } = this;
     const name = ring.cqeData(cqe);
-    if (this.headerCompleted(name, ring.cqeRes(cqe))) return;
-    const part = this.partOf(name);
+    const res = ring.cqeRes(cqe);
+    if (this.headerCompleted(name, res)) return;
     const flags = ring.cqeFlags(cqe);
-    if (flags & uapi.IORING_CQE_F_NOTIF) {
-      this.forget(name);
-      app.bufferFree(part.message);
-      return;
-    }
-    if (this.isDone(part, ring.cqeRes(cqe))) app.orderSafe(part.message);
-    if ((flags & uapi.IORING_CQE_F_MORE) === 0) this.forget(name);
+    const isNotif = (flags & uapi.IORING_CQE_F_NOTIF) !== 0;
+    if (this.#dialect.separate && isNotif !== (ring.cqeDataHigh(cqe) === NOTIF_HIGH))
+      throw new Error(`CQE ${name} has the user_data of the other one of the two`);
+    const part = this.partOf(name);
+    if (!isNotif || this.#dialect.combined) this.#returned(part, res);
+    if (flags & uapi.IORING_CQE_F_MORE) return;
+    this.forget(name);
+    this.#released(part.message);
+  }
+
+  #returned(part: Part, res: number): void {
+    if (!this.isDone(part, res)) return;
+    this.#sent.add(part.message);
+    this.app.orderSafe(part.message);
+  }
+
+  /** One request no longer holds the message's memory; if part of it is to be sent again, another one will. */
+  #released(message: Message): void {
+    const left = (this.#holding.get(message) ?? 0) - 1;
+    this.#holding.set(message, left);
+    if (left > 0 || !this.#sent.delete(message)) return;
+    this.#holding.delete(message);
+    this.app.bufferFree(message);
   }
 }
 
-/** For a profile from 6.0 on. */
-export function requestDesign(profile: string): Design {
-  const release = PROFILES.findIndex(({ name }) => name === profile);
-  const before = (name: string) => release < PROFILES.findIndex((each) => each.name === name);
+const isBefore = (profile: string, name: string): boolean => {
+  const position = (wanted: string) => PROFILES.findIndex((each) => each.name === wanted);
+  return position(profile) < position(name);
+};
+
+/** For a profile from 6.0 on, with the proposals that are switched on. */
+export function requestDesign(name: string, profile: string, switches: SwitchValues = {}): Design {
+  const before = (release: string) => isBefore(profile, release);
+  const isSingle = switches.single_cqe !== undefined;
+  const combined = switches.zc_skip_success !== undefined;
+  const separate = switches.two_cqe_sep_ud !== undefined || !before("later");
+  const dialect = { sendmsg: !before("6.1"), separate: separate && !isSingle && !combined, combined };
   const cannot = ["one notification for several sends"];
-  if (before("later")) cannot.push("user_data of its own for the second CQE");
+  if (isSingle || combined) cannot.push("that the next send may go before the buffer is free");
+  else if (!separate) cannot.push("user_data of its own for the second CQE");
   if (before("6.10")) cannot.push("several sends on one skb");
   if (before("6.2")) cannot.push("a result that says copied");
   if (before("6.1")) cannot.push("sendmsg with zero copy");
   return {
-    name: profile,
-    family: "request",
-    title: "SEND_ZC: a notification per request",
-    machine: { profile },
+    name,
+    family: isSingle || combined ? "single CQE" : "request",
+    title: titleOf(isSingle, combined, dialect.separate),
+    machine: { profile, switches },
     zeroCopy: true,
     cannot,
-    open: (app) => new RequestSender(app, !before("6.1")),
+    open: (app) => new RequestSender(app, dialect),
   };
+}
+
+function titleOf(isSingle: boolean, combined: boolean, separate: boolean): string {
+  if (isSingle) return "SEND_ZC: one CQE, when the buffer is free";
+  if (combined) return "SEND_ZC with CQE_SKIP_SUCCESS: the notification has the result";
+  return separate
+    ? "SEND_ZC: a notification per request, with user_data of its own"
+    : "SEND_ZC: a notification per request";
 }
