@@ -80,6 +80,11 @@ export default experiment("Would a debug message explain a copy to an administra
   const quiet = found.filter(({ copied, said }) => !copied && said.length === 0);
   expect(explained.length + quiet.length === found.length, "a message for each copy, and for nothing else");
   const results = (some: typeof found, which: "result" | "asked") => list([...new Set(some.map((one) => one[which]))]);
+  expect(
+    copies.every(({ result }) => result === quiet[0]?.result),
+    "6.0 says of a copy what it says without one",
+  );
+  expect(new Set(copies.map(({ asked }) => asked)).size === 1, "6.2 says the same of all copies");
   return (
     `Yes: it named ${counted(reasons.size, "reason")} for ${counted(copies.length, "copy", "copies")}, and was silent about ${list(quiet.map(({ name }) => name))}, where nothing was copied; ` +
     `the program was told ${results(copies, "result")} by 6.0 and ${results(copies, "asked")} by 6.2 in all of these cases, so that the one cannot see a copy and the other no reason.`

@@ -15,11 +15,12 @@ import updateThenSend from "../../examples/thread/09-update-then-send.ts";
 import couldTheUpdateFail from "../../examples/thread/10-could-the-update-fail.ts";
 import manySendsOnOneSlot from "../../examples/thread/11-many-sends-on-one-slot.ts";
 import oneSkbPerSend from "../../examples/thread/12-one-skb-per-send.ts";
-import whatOneCqeCosts from "../../examples/thread/13-what-one-cqe-costs.ts";
-import whenMayTheNextSendGo from "../../examples/thread/14-when-may-the-next-send-go.ts";
-import itsOwnUserData from "../../examples/thread/15-its-own-user-data.ts";
-import closeWithANotification from "../../examples/thread/16-close-with-a-notification.ts";
-import whatKeepsTheRing from "../../examples/thread/17-what-keeps-the-ring.ts";
+import howLargeMustASendBe from "../../examples/thread/13-how-large-must-a-send-be.ts";
+import whatOneCqeCosts from "../../examples/thread/14-what-one-cqe-costs.ts";
+import whenMayTheNextSendGo from "../../examples/thread/15-when-may-the-next-send-go.ts";
+import itsOwnUserData from "../../examples/thread/16-its-own-user-data.ts";
+import closeWithANotification from "../../examples/thread/17-close-with-a-notification.ts";
+import whatKeepsTheRing from "../../examples/thread/18-what-keeps-the-ring.ts";
 import { type Cell, type Experiment, expect, render, type Report } from "../../examples/thread/report.ts";
 
 declare const RINGZERO_ROOT: string;
@@ -214,7 +215,24 @@ const EXPERIMENTS: Record<string, Case> = {
       );
     },
   },
-  "13-what-one-cqe-costs": {
+  "13-how-large-must-a-send-be": {
+    experiment: howLargeMustASendBe,
+    check: (report) => {
+      const [{ rows }] = report.tables;
+      const cost = (row: readonly Cell[], column: number) => Number.parseInt(String(row[column]), 10);
+      for (const row of [rows[0], rows[1]])
+        for (const column of [2, 3, 4]) assert.ok(cost(row, column) > cost(row, 1), "copying a little is cheaper");
+      const last = rows[rows.length - 1];
+      for (const column of [2, 3, 4]) assert.ok(cost(last, column) < cost(last, 1));
+      const said = /from (\d+) bytes with rc3, (\d+) bytes with 6\.0 and (\d+) bytes with 6\.18; it is 6\.0/.exec(
+        report.answer,
+      );
+      const [rc3, first, now] = (said ?? []).slice(1).map(Number);
+      // Published for one notification each: lost at 16000 bytes, won at 60000.
+      assert.ok(rc3 <= 16_000 && now <= 16_000 && first > 16_000, report.answer);
+    },
+  },
+  "14-what-one-cqe-costs": {
     experiment: whatOneCqeCosts,
     check: (report) => {
       const rows = rowsOf(report);
@@ -235,7 +253,7 @@ const EXPERIMENTS: Record<string, Case> = {
       );
     },
   },
-  "14-when-may-the-next-send-go": {
+  "15-when-may-the-next-send-go": {
     experiment: whenMayTheNextSendGo,
     check: (report) => {
       const [{ head, rows }] = report.tables;
@@ -253,7 +271,7 @@ const EXPERIMENTS: Record<string, Case> = {
       );
     },
   },
-  "15-its-own-user-data": {
+  "16-its-own-user-data": {
     experiment: itsOwnUserData,
     check: (report) => {
       const rows = rowsOf(report);
@@ -270,7 +288,7 @@ const EXPERIMENTS: Record<string, Case> = {
       );
     },
   },
-  "16-close-with-a-notification": {
+  "17-close-with-a-notification": {
     experiment: closeWithANotification,
     check: (report) => {
       const [{ head, rows }] = report.tables;
@@ -287,7 +305,7 @@ const EXPERIMENTS: Record<string, Case> = {
       assert.match(report.answer, /^No crash, and no wait: close\(\) returned after 0 us in all /);
     },
   },
-  "17-what-keeps-the-ring": {
+  "18-what-keeps-the-ring": {
     experiment: whatKeepsTheRing,
     check: (report) => {
       const [closed, taken] = report.tables;

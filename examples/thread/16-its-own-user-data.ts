@@ -67,6 +67,10 @@ export default experiment("What does a user_data of its own for the second CQE g
   const told = found.filter(({ all }) => isTold(all[0]));
   const refused = found.filter(({ all }) => all[0].cqes.every(({ res }) => res < 0));
   expect(told.length + refused.length === found.length, "the second name is taken or refused");
+  expect(
+    refused.every(({ all }) => new Set(all[2].cqes.map(({ ud }) => ud)).size === 1 && all[2].cqes.length === 2),
+    "where the field is refused, both CQEs have one name",
+  );
   const inOrder = found.every(({ kernel, all }) =>
     all.every(({ cqes }) => cqes.length < 2 || (!isNotification(kernel, cqes[0]) && isNotification(kernel, cqes[1]))),
   );
