@@ -2,6 +2,8 @@
 import { ABI_VERSION, COUNTERS_BASE, TRACE_HDR_BASE, WAIT_REPORT_BASE } from "./abi/layout";
 import { TRACE_CTX_TASK } from "./abi/trace";
 import { switchSet } from "./lib/profile";
+import { dialectSwitched } from "./io_uring/dialect";
+import { opdefInit } from "./io_uring/opdef";
 import { S_NOT_MODELLED, S_TRACE_CTX, nowNs } from "./lib/state";
 import { timersPending } from "./lib/timer";
 import { traceEnable } from "./lib/trace";
@@ -39,7 +41,13 @@ export function boot(seed: u32, profile: u32): void {
   store<u32>(S_TRACE_CTX, TRACE_CTX_TASK);
 }
 
-export function switch_set(which: u32, value: u32): i32 { return switchSet(which, value); }
+export function switch_set(which: u32, value: u32): i32 {
+  const err = switchSet(which, value);
+  if (err) return err;
+  dialectSwitched(which, value);
+  opdefInit();
+  return 0;
+}
 export function clear(): void { clearMachine(); }
 /** What was unmapped stays out of use: mmap() of PROT_NONE at a fixed address. */
 export function vm_reserve(addr: usize, len: usize): void { vmRestore(addr, len, 0); }

@@ -27,6 +27,11 @@ export const IORING_SENDZC_FIXED_BUF: u32 = 1; // rfc3
 export const IORING_SENDZC_FLUSH: u32 = 2; // rfc3
 export const IORING_SENDZC_OVERRIDE_TAG: u32 = 4; // rfc3
 
+// sqe.ioprio of SEND and SENDMSG with the proposal merged_opcode: no bit was ever given, these are ours. The second is for the profiles
+// in which bit 4 means something else (aug16: COPY_TAG, 6.10 and later: BUNDLE).
+export const IORING_RECVSEND_ZC_NOTIF: u32 = 16;
+export const IORING_RECVSEND_ZC_NOTIF_LATER: u32 = 64;
+
 // sqe.ioprio of RSRC_UPDATE
 export const IORING_RSRC_UPDATE_FILES: u32 = 0;
 export const IORING_RSRC_UPDATE_NOTIF: u32 = 1;

@@ -36,6 +36,7 @@ export const ROW_SENDZC: u32 = 10; // id: bit number in sqe.ioprio of the slot e
 // Operations that have no opcode of 6.18: internal numbers, above all that an SQE can name.
 export const OPI_FIRST: u32 = 128;
 export const OPI_SENDZC_NOTIF: u32 = 128; // the zero-copy send of the slot era
+export const OPI_SENDMSGZC_NOTIF: u32 = 130; // the same with a struct msghdr, a proposal
 export const OPI_RSRC_UPDATE: u32 = 129; // FILES_UPDATE of the slot era, with a sub-type in ioprio
 export const OP_UNKNOWN: u32 = 255;
 
@@ -46,6 +47,7 @@ export const REGISTER_UNKNOWN: u32 = 255;
 
 // Limits.
 export const L_NOTIF_SLOTS: u32 = 0;
+export const L_ZC_NOTIF_FLAG: u32 = 1; // the bit in sqe.ioprio of SEND that the proposal merged_opcode takes
 export const L_COUNT: u32 = 8;
 
 // What the flags of the slot era's zero-copy send are done as, whatever their bits in an SQE. The first two stand where
@@ -55,6 +57,10 @@ export const SENDZC_FIXED_BUF: u32 = 0x4;
 export const SENDZC_FLUSH: u32 = 0x8; // a successful send flushes its slot
 export const SENDZC_COPY_TAG: u32 = 0x10; // that flush gives the notification the send's user_data
 export const SENDZC_OVERRIDE_TAG: u32 = 0x20; // a successful send does, flush or not
+// Of ours, no flag of an SQE:
+export const SENDZC_MSG: u32 = 0x100; // it has a struct msghdr
+export const SENDZC_MERGED: u32 = 0x200; // it is a SEND or SENDMSG
+export const SENDZC_OWN: u32 = 0x400; // it has a notification of its own (slotless)
 export const SENDZC_BAD: u32 = 0x80000000;
 
 // Behaviours: at most 64.
@@ -92,8 +98,13 @@ export const SW_TWO_CQE_SEP_UD: u32 = 10; // addr3 is the user_data of the notif
 export const SW_ZC_SKIP_SUCCESS: u32 = 11; // CQE_SKIP_SUCCESS of a zero-copy send: SKIP_*
 export const SW_COPY_DEBUG: u32 = 12; // a trace event for each reason of a copy (6 (h))
 export const SW_SEND_ADDR: u32 = 13; // SEND has a destination (6 (j))
-export const SW_COUNT: u32 = 14;
+export const SW_MERGED_OPCODE: u32 = 14; // a flag makes SEND and SENDMSG zero-copy sends (6 (d))
+export const SW_RES_COPIED: u32 = 15; // slots: res of a notification says that something was copied (6 (g)): RES_*
+export const SW_SENDMSG_ZC: u32 = 16; // slots: a zero-copy send of a struct msghdr (6 (i))
+export const SW_COUNT: u32 = 17;
 export const SW_MAX: u32 = 32;
+export const RES_CALLBACK: u32 = 1; // 1 if the network said so
+export const RES_USED: u32 = 2; // 1 also if it never used the buffer
 export const SKIP_FIRST: u32 = 1; // success skips the first CQE
 export const SKIP_COMBINED: u32 = 2; // success is told by the notification, whose res is the result
 

@@ -25,6 +25,7 @@ import { SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
 import {
   netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup, sleepOrIntr,
 } from "./net";
+import { sendzcIoprio } from "./dialect";
 import { vecGive, vecTake } from "./net_vec";
 import { allocNotif, notifFlush } from "./notif";
 import { holdBufNode, nodeCovers } from "./rsrc_buffers";
@@ -51,7 +52,7 @@ function prepCommon(req: Req, sqe: usize): i32 {
   if (other) notif.user_data = other;
   req.notif = notif;
   req.flags |= REQ_F_NEED_CLEANUP;
-  const ioprio = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
+  const ioprio = sendzcIoprio(sqe);
   req.zc_flags = ioprio | zcPolicy(req);
   trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(reqUarg(notif)), req.user_data, changetype<usize>(req) as u32, ioprio & IORING_RECVSEND_FIXED_BUF);
   if (ioprio & ~validFlags(ROW_ZC)) return -EINVAL;

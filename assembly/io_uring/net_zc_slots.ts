@@ -19,11 +19,11 @@ import {
 } from "../abi/uapi";
 import {
   B_ADDR_BEFORE_BUFFER, B_ADDR_SAVED_ASYNC, B_NOTIF_TW, B_SENDZC_ADDR3, B_SENDZC_FAIL_MARKS, B_SENDZC_RETRY, B_ZC_ACCT_CHECKED, SENDZC_BAD,
-  SENDZC_COPY_TAG, SENDZC_FIXED_BUF, SENDZC_FLUSH, SENDZC_OVERRIDE_TAG, SW_SLOTLESS,
+  SENDZC_COPY_TAG, SENDZC_MERGED, SENDZC_MSG, SENDZC_OWN, SENDZC_FIXED_BUF, SENDZC_FLUSH, SENDZC_OVERRIDE_TAG, SW_SLOTLESS,
 } from "../abi/profile";
 import { COPY_EMPTY, COPY_UNSUPPORTED } from "../abi/trace";
 import { DEBUG } from "../lib/bug";
-import { has, sendzcFlags, switchOn } from "../lib/profile";
+import { has, opMeaning, sendzcFlags, switchOn } from "../lib/profile";
 import { SCRATCH_SENDZC_ADDR, SCRATCH_SEND_MSG, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { accessOk } from "../mm/vma";
@@ -32,13 +32,15 @@ import { FILE_SOCKET } from "../fs/file";
 import { copyDebug } from "../net/copy_debug";
 import { importSockaddr, msgInit } from "../net/msg_import";
 import { MsgHdr, SOCK_F_SUPPORT_ZC, Sock } from "../net/sock";
-import { AD_NAME, MSG_INTERNAL, netRetry, pollFirst, sendCall, sendResult } from "./net";
+import { isMerged, sendzcIoprio } from "./dialect";
+import { AD_NAME, MSG_INTERNAL, netRetry, pollFirst, sendCall, sendCleanup, sendResult } from "./net";
+import { sendmsgzcControl } from "./net_zc_slots_msg";
 import { NOTIF_END_TW, notifDrop, notifSetTag } from "./notif";
 import { NotifSlot, flushEnd, flushSlot, notifSlot, slotEraNotif, slotNotif } from "./notif_slots";
 import { reqAsyncData } from "./req";
 import { bufNode, nodeCovers } from "./rsrc_buffers";
 import {
-  IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail, setRes,
+  IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_CANCELLED, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail, setRes,
 } from "./types";
 
 /** What the send keeps of its SQE besides cmd_addr, cmd_len, msg_flags and zc_flags (SENDZC_*): in the request's room for a ubuf. */
@@ -55,7 +57,7 @@ export function sendzcPrep(req: Req, sqe: usize): i32 {
   req.done_io = 0;
   if (load<u64>(sqe, SQE_OFF_PAD2)) return -EINVAL;
   if (has(B_SENDZC_ADDR3) && load<u64>(sqe, SQE_OFF_ADDR3)) return -EINVAL;
-  req.zc_flags = sendzcFlags(load<u16>(sqe, SQE_OFF_IOPRIO));
+  req.zc_flags = sendzcFlags(sendzcIoprio(sqe)) | (isMerged(opMeaning(load<u8>(sqe))) ? SENDZC_MERGED : 0);
   if (req.zc_flags & SENDZC_BAD) return -EINVAL;
   if (req.zc_flags & SENDZC_FIXED_BUF && req.buf_index >= req.ctx.buf_nr) return -EFAULT;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS) | MSG_NOSIGNAL | MSG_ZEROCOPY;
@@ -77,6 +79,14 @@ export function sendzcPrepAsync(req: Req): i32 {
   return err ? err : saveAddr(req);
 }
 
+/** The destination of a message: `len` bytes in async_data. */
+export function sendzcName(req: Req, len: u32): void {
+  const s = slotSend(req);
+  s.addr = len ? 1 : 0;
+  s.addr_len = len;
+  s.saved = 1;
+}
+
 /** Keeps the address that was read for this attempt. */
 function saveAddr(req: Req): i32 {
   const s = slotSend(req);
@@ -87,10 +97,10 @@ function saveAddr(req: Req): i32 {
   return 0;
 }
 
-/** -EAGAIN after the address was read: poll, then another attempt. */
-function again(req: Req): i32 {
+/** -EAGAIN after the address was read: poll, or a worker that sleeps, then another attempt. */
+function again(req: Req, issueFlags: u32): i32 {
   const err = saveAddr(req);
-  return err ? err : -EAGAIN;
+  return err ? err : issueFlags & IO_URING_F_NONBLOCK ? -EAGAIN : IOU_WOULD_SLEEP;
 }
 
 /** Reads the address of this attempt. 0 or -errno. */
@@ -102,6 +112,7 @@ function readAddr(req: Req): i32 {
 /** Points the iterator at what is left of the buffer, and charges its pages (not a registered buffer's). 0 or -errno. */
 function readBuffer(req: Req, notif: Req): i32 {
   const it = reqIter(req), len = min<u32>(req.cmd_len, MAX_RW_COUNT);
+  if (req.zc_flags & SENDZC_MSG) return account(req, notif, it.count); // where the attempt before left it
   if (req.zc_flags & SENDZC_FIXED_BUF) {
     const node = bufNode(req.ctx, req.buf_index); // which the notification keeps alive (notif_slots.ts)
     if (!node || !nodeCovers(node, req.cmd_addr, req.cmd_len as u64)) return -EFAULT;
@@ -129,6 +140,7 @@ function slotMsg(req: Req, notif: Req, flags: u32): void {
   msgInit(msg, reqIter(req), flags & ~MSG_INTERNAL);
   msg.ubuf = reqUarg(notif);
   msg.managed = req.zc_flags & SENDZC_FIXED_BUF ? 1 : 0;
+  if (req.zc_flags & SENDZC_MSG) sendmsgzcControl(req, msg);
   if (!s.addr) return;
   msg.name = s.saved ? req.async_data + AD_NAME : SCRATCH_SENDZC_ADDR;
   msg.namelen = s.addr_len;
@@ -137,7 +149,8 @@ function slotMsg(req: Req, notif: Req, flags: u32): void {
 /** The checks of 3.4 in their order, one attempt, and the rule for its result (4.2). */
 export function sendzcIssue(req: Req, issueFlags: u32): i32 {
   if (pollFirst(req)) return -EAGAIN;
-  if (issueFlags & IO_URING_F_UNLOCKED) return -EAGAIN; // slots are the submitter's: a worker does not send
+  // Slots are the submitter's: a worker does not send, unless it is one SEND among others.
+  if (issueFlags & IO_URING_F_UNLOCKED && !(req.zc_flags & SENDZC_MERGED)) return -EAGAIN;
   if (req.file.kind != FILE_SOCKET) return -ENOTSOCK;
   const alone = slotSend(req).slot == IORING_NOTIF_SLOTLESS && switchOn(SW_SLOTLESS) != 0;
   if (!alone && slotSend(req).slot >= req.ctx.notif_slots) return -EINVAL;
@@ -166,12 +179,14 @@ function attempt(req: Req, slot: NotifSlot, notif: Req, issueFlags: u32): i32 {
     tagBySend(req, notif);
     if (slot && req.zc_flags & SENDZC_FLUSH) flushBySend(req, slot, notif, issueFlags);
   } else {
-    if (ret == -EAGAIN && issueFlags & IO_URING_F_NONBLOCK) return again(req);
+    if (ret == -EAGAIN && issueFlags & IO_URING_F_NONBLOCK) return again(req, issueFlags);
+    if (ret == -EAGAIN && !(flags & MSG_DONTWAIT) && !(req.flags & REQ_F_CANCELLED)) return again(req, issueFlags);
+    if (ret == -EAGAIN && req.flags & REQ_F_CANCELLED) ret = -EINTR;
     if (ret > 0 && has(B_SENDZC_RETRY) && netRetry(sk, flags)) {
       req.cmd_addr += ret;
       req.cmd_len -= ret;
       req.done_io += ret;
-      return again(req);
+      return again(req, issueFlags);
     }
     if (ret == -ERESTARTSYS) ret = -EINTR;
     if (has(B_SENDZC_FAIL_MARKS)) setFail(req);
@@ -188,7 +203,7 @@ function tagBySend(req: Req, notif: Req): void {
 }
 
 function flushBySend(req: Req, slot: NotifSlot, notif: Req, issueFlags: u32): void {
-  if (has(B_NOTIF_TW)) postAfter(req, notif);
+  if (has(B_NOTIF_TW) && !(issueFlags & IO_URING_F_UNLOCKED)) postAfter(req, notif);
   flushSlot(slot, issueFlags);
 }
 
@@ -202,10 +217,11 @@ function postAfter(req: Req, notif: Req): void {
 // slotless (6 (k)): the request has a notification of its own, which serves all its attempts and is flushed at its end -----------
 
 function ownNotif(req: Req): Req {
-  if (req.notif) return req.notif;
+  if (req.zc_flags & SENDZC_OWN) return req.notif;
   const notif = slotEraNotif(req.ctx, IORING_NOTIF_SLOTLESS, req.user_data, 0);
   if (!notif) return notif;
   req.notif = notif;
+  req.zc_flags |= SENDZC_OWN;
   req.flags |= REQ_F_NEED_CLEANUP;
   return notif;
 }
@@ -213,15 +229,18 @@ function ownNotif(req: Req): Req {
 function ownNotifEnd(req: Req, end: u32): void {
   const notif = req.notif;
   req.notif = nil<Req>();
-  req.flags &= ~REQ_F_NEED_CLEANUP;
+  req.zc_flags &= ~SENDZC_OWN;
   if (end == NOTIF_END_TW) postAfter(req, notif);
   notifDrop(notif, end);
 }
 
-/** It ended without another attempt. */
+/** What a message needed; and a notification of its own, if it ended without another attempt. */
 export function sendzcCleanup(req: Req): void {
-  const notif = req.notif;
-  req.notif = nil<Req>();
+  if (req.zc_flags & SENDZC_MSG) sendCleanup(req);
+  if (req.zc_flags & SENDZC_OWN) {
+    const notif = req.notif;
+    req.notif = nil<Req>();
+    notifDrop(notif, NOTIF_END_TW);
+  }
   req.flags &= ~REQ_F_NEED_CLEANUP;
-  notifDrop(notif, NOTIF_END_TW);
 }

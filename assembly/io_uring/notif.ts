@@ -19,9 +19,11 @@ import {
   TR_NOTIF_LINK, TR_NOTIF_USAGE, TR_UBUF_PUT, TRACE_ZC,
 } from "../abi/trace";
 import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED, IORING_OP_NOP } from "../abi/uapi";
-import { B_LINK_SKB } from "../abi/profile";
+import { IORING_NOTIF_SEQ_MASK } from "../abi/notif_slots";
+import { B_LINK_SKB, B_NOTIF_CQE_MARKED, RES_CALLBACK, SW_RES_COPIED } from "../abi/profile";
+import { SO_EE_CODE_ZEROCOPY_COPIED } from "../abi/socket";
 import { DEBUG, bugOn } from "../lib/bug";
-import { has } from "../lib/profile";
+import { has, switchOn } from "../lib/profile";
 import { cntDec, cntInc, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { unaccountMem } from "../kernel/task";
@@ -33,6 +35,12 @@ import { completeDefer, reqAlloc, reqFree } from "./req";
 import { reqTaskWorkAdd, reqTaskWorkAddLazy } from "./tw";
 import { REQ_F_NOTIF, Req, RingCtx, reqUarg, setRes, uargReq } from "./types";
 import { ND_CQE_OWN, zcNotifDone } from "./zc_cqes";
+
+// Req.zc_report: what the CQE of a notification says of copies.
+export const REPORT_USAGE: u32 = 1; // IORING_SEND_ZC_REPORT_USAGE
+const REPORT_CALLBACK: u32 = 1 + RES_CALLBACK; // res_copied
+/** The value of zc_report for the switch res_copied. */
+export function reportCopied(): u32 { return switchOn(SW_RES_COPIED) ? 1 + switchOn(SW_RES_COPIED) : 0; }
 
 /** io_alloc_notif(): a notification for `user_data` whose one reference belongs to the request; nil = ENOMEM. */
 export function allocNotif(ctx: RingCtx, user_data: u64): Req {
@@ -142,17 +150,21 @@ function notifTwComplete(head: Req): void {
 function notifEnd(notif: Req, head: Req): void {
   const ctx = notif.ctx;
   bugOn(ctx != head.ctx || notif.task != head.task, BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
-  const copied = notif.zc_report != 0 && (notif.zc_copied != 0 || notif.zc_used == 0);
+  const report = notif.zc_report, unused = report != REPORT_CALLBACK && notif.zc_used == 0;
+  const copied = report != 0 && (notif.zc_copied != 0 || unused);
   if (notif.nd_cqe != ND_CQE_OWN) zcNotifDone(notif, copied);
-  else if (copied) notif.res = IORING_NOTIF_USAGE_ZC_COPIED as i32;
+  else if (copied) notif.res = report == REPORT_USAGE ? IORING_NOTIF_USAGE_ZC_COPIED as i32 : notif.res | slotCopied();
   if (notif != head && reqUarg(head).told) copyDebug(reqUarg(notif), 0, COPY_CHAINED);
   // copy_reason is kept whether a report is wanted or not.
-  if (DEBUG && notif.zc_report) bugOn((notif.copy_reason == COPY_LOCAL_DELIVERY || !notif.zc_used) != copied, BUG_REPORT, changetype<usize>(notif));
+  if (DEBUG && notif.zc_report) bugOn((notif.copy_reason == COPY_LOCAL_DELIVERY || unused) != copied, BUG_REPORT, changetype<usize>(notif));
   trace(TRACE_ZC, TR_NOTIF_USAGE, changetype<usize>(reqUarg(notif)), notif.user_data, copied as u32, copyReason(notif, head));
   if (notif.account_pages) unaccountMem(ctx.acct_uid, notif.account_pages);
   ctx.nr_notifs--;
   cntDec(CNT_NOTIFS_LIVE);
 }
+
+/** res_copied of the slot era: SO_EE_CODE_ZEROCOPY_COPIED; above the sequence number where res has that. */
+function slotCopied(): i32 { return has(B_NOTIF_CQE_MARKED) ? (IORING_NOTIF_SEQ_MASK as i32) + 1 : SO_EE_CODE_ZEROCOPY_COPIED as i32; }
 
 function copyReason(notif: Req, head: Req): u32 {
   if (notif.copy_reason) return notif.copy_reason;

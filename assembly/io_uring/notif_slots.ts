@@ -23,7 +23,7 @@ import { SCRATCH_RSRC_ARG, nil } from "../lib/state";
 import { trace } from "../lib/trace";
 import { chunkAlloc, putPage } from "../mm/page";
 import { copyFromUser } from "../mm/vma";
-import { NOTIF_END_BATCH, NOTIF_END_POST, NOTIF_END_TW, allocNotif, notifDrop } from "./notif";
+import { NOTIF_END_BATCH, NOTIF_END_POST, NOTIF_END_TW, allocNotif, notifDrop, reportCopied } from "./notif";
 import { rsrcNodeHold } from "./rsrc_quiesce";
 import { IO_URING_F_UNLOCKED, Req, RingCtx, reqUarg, setRes } from "./types";
 
@@ -140,6 +140,7 @@ export function slotEraNotif(ctx: RingCtx, i: u32, tag: u64, seq: u32): Req {
   if (has(B_NOTIF_CQE_MARKED)) setRes(notif, (seq & IORING_NOTIF_SEQ_MASK) as i32, IORING_CQE_F_NOTIF);
   else setRes(notif, 0, seq);
   notif.nd_main_posted = 1;
+  notif.zc_report = reportCopied();
   notif.buf_node = rsrcNodeHold(ctx); // every registered resource from now on: it outlives the sends (2.8)
   return notif;
 }

@@ -9,7 +9,7 @@ import {
   IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN,
   IORING_OP_SOCKET, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
 } from "../abi/uapi";
-import { OPI_FIRST, OPI_RSRC_UPDATE, OPI_SENDZC_NOTIF } from "../abi/profile";
+import { OPI_FIRST, OPI_RSRC_UPDATE, OPI_SENDMSGZC_NOTIF, OPI_SENDZC_NOTIF } from "../abi/profile";
 import { opMeaning } from "../lib/profile";
 import { S_OPDEF } from "../lib/state";
 import { acceptIssue, acceptPrep } from "./net_accept";
@@ -23,6 +23,8 @@ import { connectIssue, connectPrep } from "./net_connect";
 import { bindIssue, bindPrep, listenIssue, listenPrep, socketIssue, socketPrep } from "./net_open";
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
+import { isMerged } from "./dialect";
+import { sendmsgzcPrep } from "./net_zc_slots_msg";
 import { sendzcCleanup, sendzcIssue, sendzcPrep, sendzcPrepAsync } from "./net_zc_slots";
 import { nop, nopPrep } from "./nop";
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
@@ -45,10 +47,10 @@ export const OP_DIALECT: u32 = 128; // in an SQE it means something else in this
 /** Properties of an operation: an opcode of 6.18, or an OPI_*. */
 @inline export function opFlags(opcode: u32): u32 { return load<u8>(S_OPDEF + (opcode as usize)) as u32; }
 
-/** Lays the table of properties out (boot). */
+/** Lays the table of properties out (boot, and when a switch is set). */
 export function opdefInit(): void {
   for (let op: u32 = 0; op < 256; op++) {
-    const plain = opMeaning(op) == op && op < OPI_FIRST;
+    const plain = opMeaning(op) == op && op < OPI_FIRST && !isMerged(op);
     store<u8>(S_OPDEF + (op as usize), (properties(op) | (plain ? 0 : OP_DIALECT)) as u8);
   }
 }
@@ -61,7 +63,8 @@ function properties(opcode: u32): u32 {
     case IORING_OP_SENDMSG:
     case IORING_OP_SEND_ZC:
     case IORING_OP_SENDMSG_ZC:
-    case OPI_SENDZC_NOTIF: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
+    case OPI_SENDZC_NOTIF:
+    case OPI_SENDMSGZC_NOTIF: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
     case IORING_OP_RECV:
     case IORING_OP_RECVMSG: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLIN;
     case IORING_OP_FILES_UPDATE: return OP_MODELLED | OP_IOPOLL;
@@ -119,6 +122,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_REMOVE_BUFFERS: return removeBuffersPrep(req, sqe);
     case IORING_OP_POLL_REMOVE: return pollRemovePrep(req, sqe);
     case OPI_SENDZC_NOTIF: return sendzcPrep(req, sqe);
+    case OPI_SENDMSGZC_NOTIF: return sendmsgzcPrep(req, sqe);
     case OPI_RSRC_UPDATE: return rsrcUpdatePrep(req, sqe);
     default: return fileOpPrep(req, sqe);
   }
@@ -155,7 +159,8 @@ export function opPrepAsync(req: Req): i32 { return req.opcode == OPI_SENDZC_NOT
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffers(req);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffers(req);
     case IORING_OP_POLL_REMOVE: return pollRemove(req);
-    case OPI_SENDZC_NOTIF: return sendzcIssue(req, issueFlags);
+    case OPI_SENDZC_NOTIF:
+    case OPI_SENDMSGZC_NOTIF: return sendzcIssue(req, issueFlags);
     case OPI_RSRC_UPDATE: return rsrcUpdateIssue(req, issueFlags);
     default: return fileOpIssue(req, issueFlags);
   }
@@ -179,7 +184,8 @@ export function opCleanup(req: Req): void {
   switch (req.opcode) {
     case IORING_OP_SEND_ZC:
     case IORING_OP_SENDMSG_ZC: sendZcCleanup(req); return;
-    case OPI_SENDZC_NOTIF: sendzcCleanup(req); return;
+    case OPI_SENDZC_NOTIF:
+    case OPI_SENDMSGZC_NOTIF: sendzcCleanup(req); return;
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_RECV:

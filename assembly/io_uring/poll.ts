@@ -12,7 +12,7 @@ import {
   SQE_OFF_ADDR, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_POLL32_EVENTS,
 } from "../abi/uapi";
 import { TR_IO_URING_POLL_ARM, TR_IO_URING_POLL_WAKE, TRACE_RING } from "../abi/trace";
-import { B_POLL_ONCE, OPI_SENDZC_NOTIF } from "../abi/profile";
+import { B_POLL_ONCE, OPI_SENDMSGZC_NOTIF, OPI_SENDZC_NOTIF } from "../abi/profile";
 import { has } from "../lib/profile";
 import { nil } from "../lib/state";
 import { trace, traceOn } from "../lib/trace";
@@ -58,7 +58,8 @@ function partialIo(req: Req): bool {
     case IORING_OP_SENDMSG:
     case IORING_OP_RECV:
     case IORING_OP_RECVMSG:
-    case OPI_SENDZC_NOTIF: return req.done_io != 0;
+    case OPI_SENDZC_NOTIF:
+    case OPI_SENDMSGZC_NOTIF: return req.done_io != 0;
     default: return false;
   }
 }

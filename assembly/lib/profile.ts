@@ -42,6 +42,7 @@ export function sendzcFlags(wire: u32): u32 {
 }
 /** What an SQE's opcode is done as, OP_UNKNOWN = nothing. */
 @inline export function opMeaning(opcode: u32): u32 { return load<u8>(S_OP_MEANS + (opcode as usize)) as u32; }
+export function setOpMeaning(opcode: u32, meaning: u32): void { store<u8>(S_OP_MEANS + (opcode as usize), meaning as u8); }
 /** The same for io_uring_register. */
 @inline export function registerMeaning(opcode: u32): u32 {
   return opcode < 64 ? (load<u8>(S_REGISTER_MEANS + (opcode as usize)) as u32) : REGISTER_UNKNOWN;

@@ -12,7 +12,10 @@ import {
   SW_COPY_DEBUG,
   SW_FIXEDBUF_TRUNCATION,
   SW_LINK_AT,
+  SW_MERGED_OPCODE,
+  SW_RES_COPIED,
   SW_SEND_ADDR,
+  SW_SENDMSG_ZC,
   SW_SINGLE_CQE,
   SW_SLOTLESS,
   SW_TWO_CQE_SEP_UD,
@@ -182,6 +185,26 @@ export const SWITCHES: readonly Switch[] = [
     values: OFF_ON,
     about: "SEND has a destination in addr2 and addr_len, as from 6.1 on",
     profiles: [PROFILE_RFC3, PROFILE_6_0],
+  },
+  {
+    name: "merged_opcode",
+    id: SW_MERGED_OPCODE,
+    values: OFF_ON,
+    about: "no opcodes of their own: a flag makes SEND and SENDMSG zero-copy sends",
+  },
+  {
+    name: "res_copied",
+    id: SW_RES_COPIED,
+    values: ["off", "callback", "used"],
+    about: "res of a slot's notification is 1 if the network said that it copied, or also if it never used the buffer",
+    profiles: SLOT_ERA,
+  },
+  {
+    name: "sendmsg_zc",
+    id: SW_SENDMSG_ZC,
+    values: OFF_ON,
+    about: "a zero-copy send of a struct msghdr to a slot",
+    profiles: SLOT_ERA,
   },
 ];
 

@@ -64,6 +64,9 @@ export interface SlotOp {
 export const SLOT_OPS: Readonly<Record<string, SlotOp>> = {
   sendzc: { opcode: uapi.IORING_OP_SEND_ZC },
   sendzc_notif: { opcode: uapi.IORING_OP_SEND_ZC },
+  sendmsgzc: { opcode: uapi.IORING_OP_SENDMSG_ZC },
+  send_notif: { opcode: uapi.IORING_OP_SEND },
+  sendmsg_notif: { opcode: uapi.IORING_OP_SENDMSG },
   rsrc_update: { opcode: uapi.IORING_OP_FILES_UPDATE },
   rsrc_update_notif: { opcode: uapi.IORING_OP_FILES_UPDATE, ioprio: slots.IORING_RSRC_UPDATE_NOTIF },
 };
@@ -72,6 +75,8 @@ export const SLOT_OPS: Readonly<Record<string, SlotOp>> = {
 export const SLOT_FLAGS: Readonly<Names> = {
   ...headerNames([slots]),
   NOTIF_FLUSH: slots.IORING_RECVSEND_NOTIF_FLUSH,
+  ZC_NOTIF: slots.IORING_RECVSEND_ZC_NOTIF,
+  ZC_NOTIF_LATER: slots.IORING_RECVSEND_ZC_NOTIF_LATER,
   COPY_TAG: slots.IORING_RECVSEND_NOTIF_COPY_TAG,
   OVERRIDE_TAG: slots.IORING_SENDZC_OVERRIDE_TAG,
 };
