@@ -29,8 +29,8 @@ export const CNT_IOWQ: u32 = 104; // requests handed to workers
 export const CNT_RETRANS: u32 = 108; // TCP skbs sent again
 export const CNT_MSGZC: u32 = 112; // records of MSG_ZEROCOPY
 export const CNT_PIN_WALKS: u32 = 116; // stretches of memory whose pages were looked up for that
-export const CNT_COPIED_BY: u32 = 120; // bytes of CNT_COPIED_ZC by reason: one u32 for each COPY_*, 11 of them
-export const CNT_SIZE: u32 = 168;
+export const CNT_COPIED_BY: u32 = 120; // bytes of CNT_COPIED_ZC by reason: one u32 for each COPY_*, 13 of them
+export const CNT_SIZE: u32 = 176;
 
 // kept_objects(): kinds
 export const KEPT_TIMERS: u32 = 0;

@@ -44,6 +44,7 @@ export const ECONNABORTED: i32 = 103;
 export const ECONNRESET: i32 = 104;
 export const ENOBUFS: i32 = 105;
 export const EISCONN: i32 = 106;
+export const ENOMSG: i32 = 42;
 export const ENOTCONN: i32 = 107;
 export const ETIMEDOUT: i32 = 110;
 export const ECONNREFUSED: i32 = 111;

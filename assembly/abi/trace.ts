@@ -90,6 +90,7 @@ export const COPY_NEVER_ATTACHED: u32 = 8; // no skb ever carried the buffer (em
 export const COPY_CHAINED: u32 = 9; // chained to another notification: accounting only
 export const COPY_UNSUPPORTED: u32 = 10;
 export const COPY_EMPTY: u32 = 11; // nothing to send: counts as copied
+export const COPY_TIMESTAMP: u32 = 12; // a record of its time stamp shows the frame
 
 // Network events. object = skb (or socket for TCP_*).
 export const TR_SKB_ALLOC: u32 = 64; // a len

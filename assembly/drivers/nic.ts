@@ -29,6 +29,7 @@ import {
   skbHeadlen, skbPush, skbUnclone,
 } from "../net/skbuff";
 import { isLinkBroadcast } from "../net/route";
+import { skbTxTimestamp } from "../net/tx_timestamp";
 import { skbDequeue, skbQueueTail } from "../net/skb_queue";
 
 @external("env", "nic") declare function envNic(dev: u32, what: u32, arg: u32): void;
@@ -137,6 +138,7 @@ function nicPost(skb: SkBuff, dev: NetDevice): bool {
   let sh = skb.shinfo;
   if (txRoom(dev) < sh.nr_frags + 1) return false;
   const frame = skb.len + ETH_HLEN;
+  skbTxTimestamp(skb);
   if (!(dev.features & NETIF_F_SG) && sh.nr_frags) {
     pushEthernet(skb, dev);
     if (!gather(skb)) {

@@ -8,6 +8,7 @@ import { Timer, timerArm, timerFree, timerNew } from "../lib/timer";
 import { NEIGH_ARP, NetDevice, devAlloc, devDrop, netifRx } from "../net/dev";
 import { neighCarrierDown } from "../net/neigh";
 import { SkBuff, skbOrphanFrags } from "../net/skbuff";
+import { skbTxTimestamp } from "../net/tx_timestamp";
 
 const VETH_FEATURES: u32 = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA;
 
@@ -69,5 +70,6 @@ function vethXmit(skb: SkBuff, dev: NetDevice): void {
     devDrop(skb, dev);
     return;
   }
+  skbTxTimestamp(skb);
   netifRx(skb, peer);
 }

@@ -5,13 +5,14 @@
 // ICMP message quotes follows as payload. For an error of the network, skb.dst_addr and skb.cb2 are the address and port
 // that the failed datagram was sent to.
 import {
-  AF_INET, IP_RECVERR, MSG_ERRQUEUE, MSG_TRUNC, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ZEROCOPY, SOCKADDR_IN_OFF_ADDR,
+  AF_INET, IP_RECVERR, MSG_ERRQUEUE, MSG_TRUNC, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_TIMESTAMPING, SO_EE_ORIGIN_ZEROCOPY, SO_TIMESTAMPING, SOCKADDR_IN_OFF_ADDR,
   SOCKADDR_IN_OFF_FAMILY, SOCKADDR_IN_OFF_PORT, SOCKADDR_IN_SIZE, SOCK_EXTENDED_ERR_OFF_CODE, SOCK_EXTENDED_ERR_OFF_DATA,
   SOCK_EXTENDED_ERR_OFF_ERRNO, SOCK_EXTENDED_ERR_OFF_INFO,
-  SOCK_EXTENDED_ERR_OFF_ORIGIN, SOCK_EXTENDED_ERR_OFF_TYPE, SOCK_EXTENDED_ERR_SIZE, SOL_IP,
+  SOCK_EXTENDED_ERR_OFF_ORIGIN, SOCK_EXTENDED_ERR_OFF_TYPE, SOCK_EXTENDED_ERR_SIZE, SOL_IP, SOL_SOCKET,
 } from "../abi/socket";
 import { EAGAIN, EFAULT } from "../abi/errno";
 import { REF_PURGED, REF_READ } from "../abi/trace";
+import { NSEC_PER_SEC } from "../mm/timespec";
 import { putCmsg } from "./msg_import";
 import { SCRATCH_WORDS } from "./scratch";
 import { SkBuff, kfreeSkb, skbHead } from "./skbuff";
@@ -19,6 +20,7 @@ import { skbQueuePurge, skbQueueTail, skbUnlink } from "./skb_queue";
 import { skbCopyToIter } from "./skb_iter";
 import { MsgHdr, Sock, errorQueue, skErrorReport } from "./sock";
 
+const SCM_TIMESTAMPING_SIZE: u32 = 48;
 const ERRHDR_SIZE: u32 = SOCK_EXTENDED_ERR_SIZE + SOCKADDR_IN_SIZE;
 
 /** Fills in the sock_extended_err of a record; the offender stays all zero. */
@@ -72,9 +74,16 @@ export function recvErrqueue(sk: Sock, msg: MsgHdr): i32 {
     kfreeSkb(skb, REF_READ);
     return -EFAULT;
   }
-  if (msg.name && sockErrOrigin(skb) != SO_EE_ORIGIN_ZEROCOPY) {
+  const origin = sockErrOrigin(skb);
+  if (msg.name && origin != SO_EE_ORIGIN_ZEROCOPY && origin != SO_EE_ORIGIN_TIMESTAMPING) {
     sinStore(msg.name, skb.dst_addr, skb.cb2);
     msg.namelen = SOCKADDR_IN_SIZE;
+  }
+  if (skb.tstamp) { // struct scm_timestamping: software, nothing, hardware
+    memory.fill(SCRATCH_WORDS, 0, SCM_TIMESTAMPING_SIZE);
+    store<u64>(SCRATCH_WORDS, skb.tstamp / NSEC_PER_SEC);
+    store<u64>(SCRATCH_WORDS, skb.tstamp % NSEC_PER_SEC, 8);
+    putCmsg(msg, SOL_SOCKET, SO_TIMESTAMPING, SCRATCH_WORDS, SCM_TIMESTAMPING_SIZE);
   }
   memory.copy(SCRATCH_WORDS, skbHead(skb), ERRHDR_SIZE);
   putCmsg(msg, SOL_IP, IP_RECVERR, SCRATCH_WORDS, ERRHDR_SIZE);

@@ -55,7 +55,7 @@ export const SKB_LINEAR_ROOM: u32 = 328;
   dst_addr: u32; // host order; route decided for it
   src_addr: u32;
   dst_dev: usize; // output device
-  mark: u32; // FLAG_* of the path, see below
+  mark: u32; // SKB_MARK_* (net/tx_timestamp.ts)
   tstamp: u64;
   // TCP control block; other protocols use cb0..cb3 of the same words
   seq: u32;

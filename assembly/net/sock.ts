@@ -120,6 +120,7 @@ export const SHUTDOWN_SEND: u32 = 2;
   priority: u32;
   sk_mark: u32;
   ip_opts: u32; // IPOPT_* (net/sockopt_inet.ts)
+  tsflags: u32; // SO_TIMESTAMPING
   tos: u32; // IP_TOS
   ttl: u32; // IP_TTL, 0 = the default
   route_gen: u32; // S_ROUTE_GEN when route_dev was looked up

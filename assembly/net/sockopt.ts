@@ -22,6 +22,7 @@ import {
 import { inetGetsockopt, inetSetsockopt } from "./sockopt_inet";
 import { TCP_RMEM_MAX } from "./tcp_defs";
 import { TCP_LISTEN } from "./tcp_states";
+import { setTimestamping } from "./tx_timestamp";
 
 const SO_DEBUG: i32 = 1;
 const SO_BSDCOMPAT: i32 = 14;
@@ -90,8 +91,12 @@ export function sockSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: 
       return setTimeout(sk, name, uval, len);
     case SO_ZEROCOPY:
       return setZerocopy(sk, val);
+    case SO_TIMESTAMPING: {
+      const udp = sk.family == AF_INET && sk.type == SOCK_DGRAM && sk.protocol == IPPROTO_UDP;
+      const err = udp ? setTimestamping(sk, val) : 1;
+      return err > 0 ? notModelled(name) : err;
+    }
     case SO_TIMESTAMP:
-    case SO_TIMESTAMPING:
     case SO_TXTIME:
     case SO_MAX_PACING_RATE:
       return notModelled(name);
@@ -246,6 +251,9 @@ function getValue(sk: Sock, name: i32): i32 {
     case SO_RCVLOWAT: val = sk.rcvlowat ? sk.rcvlowat : 1; break;
     case SO_SNDLOWAT: val = 1; break;
     case SO_ZEROCOPY: val = ((sk.flags & SOCK_F_ZEROCOPY) != 0) as u32; break;
+    case SO_TIMESTAMPING: // struct so_timestamping: flags, and no clock that they are bound to
+      store<u64>(SCRATCH_WORDS, sk.tsflags as u64);
+      return 8;
     case SO_RCVTIMEO: return getTimeout(sk.rcvtimeo);
     case SO_SNDTIMEO: return getTimeout(sk.sndtimeo);
     default:

@@ -34,6 +34,7 @@ import {
 import { sockCmsgOk } from "./sock_cmsg";
 import { TCP_CLOSE, TCP_ESTABLISHED } from "./tcp_states";
 import { IP_RECVERR_ON, UDP_HLEN, udpRecvmsg, udpReleaseDeficit } from "./udp_input";
+import { markTimestamp } from "./tx_timestamp";
 import { udpGetPort, udpUnhash } from "./udp_port";
 
 /** Sock.ip_opts: UDP_CORK is on (IPOPT_UDP_CORK of net/sockopt_inet.ts, which calls this file). */
@@ -213,6 +214,7 @@ function udpPush(sk: Sock, cork: IpCork): i32 {
     }
   }
   if (skb.ip_summed != CHECKSUM_PARTIAL && !(sk.opts & (1 << SO_NO_CHECK))) udpChecksum(skb, uh, saddr, daddr, len);
+  markTimestamp(skb, sk);
   const dropped = dev.tx_dropped, nexthop = cork.nexthop;
   if (skb.next) {
     sendFragments(skb, cork, dev, saddr, daddr);

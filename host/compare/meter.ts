@@ -13,6 +13,7 @@ export type CopyReason =
   | "MSG_MORE"
   | "local delivery"
   | "packet tap"
+  | "time stamp"
   | "linearized"
   | "bounce buffer"
   | "file read";
@@ -24,6 +25,7 @@ const CORE_REASONS: readonly (readonly [number, CopyReason])[] = [
   [trace.COPY_MSG_MORE, "MSG_MORE"],
   [trace.COPY_LOCAL_DELIVERY, "local delivery"],
   [trace.COPY_TAP, "packet tap"],
+  [trace.COPY_TIMESTAMP, "time stamp"],
   [trace.COPY_LINEARIZE, "linearized"],
 ];
 

@@ -15,6 +15,7 @@ const COPY_PLACES: Record<number, string> = {
   [trace.COPY_FRAGMENTED]: "in the IP layer, when the datagram was cut",
   [trace.COPY_LOCAL_DELIVERY]: "on delivery, before the receiving socket gets the skb",
   [trace.COPY_TAP]: "at a packet tap",
+  [trace.COPY_TIMESTAMP]: "in the driver, for the record of the time stamp",
   [trace.COPY_LINEARIZE]: "on the way to the device",
 };
 

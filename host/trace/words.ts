@@ -47,6 +47,7 @@ const COPY_BECAUSE: Record<number, string> = {
   [trace.COPY_CHAINED]: "it shared an skb with the notification it is chained to, and never had one of its own",
   [trace.COPY_UNSUPPORTED]: "the socket has no zero copy",
   [trace.COPY_EMPTY]: "there was nothing to send",
+  [trace.COPY_TIMESTAMP]: "the record of its time stamp shows the frame, and must not hold the user's pages",
 };
 
 export const refShort = (reason: number): string => REF_SHORT[reason] ?? `reason ${reason}`;

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../host/cli/node.ts";
+import { ENOMSG } from "../../assembly/abi/errno.ts";
+import { IP_RECVERR, SO_TIMESTAMPING, SOL_IP, SOL_SOCKET } from "../../assembly/abi/socket.ts";
 import { Machine, type MachineOptions } from "../../host/machine.ts";
 import { formatEvent } from "../../host/program/events.ts";
 import type { RunResult } from "../../host/program/outcome.ts";
@@ -46,6 +48,19 @@ test("an operation that is not modelled ends the run and is named", async () => 
 test("a futex operation that is not modelled is named", async () => {
   const { outcome } = await run(["buf b 64", "sys futex &b FUTEX_WAKE_OP|FUTEX_PRIVATE_FLAG 1 1 &b+4 0"]);
   assert.match(outcome.kind === "not-modelled" ? outcome.report : outcome.kind, /FUTEX_WAKE_OP \(in futex\)/);
+});
+
+test("the time of a transmission is told to who asks for it", async () => {
+  const { events } = await run([
+    ...["pair A B udp lo", "buf v 4", "put v 0 u32 SOF_TIMESTAMPING_TX_SOFTWARE|SOF_TIMESTAMPING_SOFTWARE"],
+    ...["sys setsockopt @A SOL_SOCKET SO_TIMESTAMPING &v 4", "syssend A v 4", "errq A"],
+  ]);
+  const records = events.filter(({ ev }) => ev === "errq").map(({ level, type, ee_errno }) => [level, type, ee_errno]);
+  const seconds = 1_767_225_600; // where the machine's clock begins
+  assert.deepEqual(records, [
+    [SOL_SOCKET, SO_TIMESTAMPING, seconds],
+    [SOL_IP, IP_RECVERR, ENOMSG],
+  ]);
 });
 
 test("the second message of a call that nothing can end is reported, and no later call fails with it", async () => {
