@@ -8,12 +8,14 @@
 // Spec: send-zc.md 3.5, 3.6; man: packet(7).
 import { IovIter, copyToIter } from "../mm/iov_iter";
 import {
-  AF_PACKET, ETH_P_ALL, ETH_P_IP, MSG_PEEK, MSG_TRUNC, POLLIN, POLLRDNORM, SOCK_RAW, SOCKADDR_LL_OFF_FAMILY, SOCKADDR_LL_OFF_IFINDEX,
+  AF_PACKET, ETH_P_ALL, ETH_P_IP, MSG_PEEK, MSG_TRUNC, POLLIN, POLLRDNORM, SO_ATTACH_FILTER, SOCK_RAW, SOCKADDR_LL_OFF_FAMILY, SOCKADDR_LL_OFF_IFINDEX,
   SOCKADDR_LL_OFF_PROTOCOL, SOCKADDR_LL_SIZE,
 } from "../abi/socket";
-import { EAGAIN, EFAULT, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP } from "../abi/errno";
+import { EAGAIN, EFAULT, EINVAL, ENODEV, ENOENT, ENOPROTOOPT, EOPNOTSUPP } from "../abi/errno";
 import { COPY_TAP, REF_PURGED, REF_READ } from "../abi/trace";
+import { notModelled } from "../lib/not_modelled";
 import { S_HOOK_TAP, S_TAP_LIST, nil } from "../lib/state";
+import { copyFromUser } from "../mm/vma";
 import { ETH_HLEN, NetDevice, devByIndex } from "./dev";
 import { SCRATCH_WORDS } from "./scratch";
 import { SkBuff, kfreeSkb, skbClone, skbOrphanFragsRx } from "./skbuff";
@@ -34,6 +36,12 @@ const LL_OFF_ADDR: usize = 12;
 
 /** Sock.packet_flags */
 const IGNORE_OUTGOING: u32 = 1;
+const HAS_FILTER: u32 = 2;
+const DROPS_ALL: u32 = 4;
+
+// struct sock_fprog and its one instruction
+const FPROG_SIZE: i32 = 16;
+const BPF_RET_K: u32 = 6;
 
 /** Sock.hash_next links the taps, Sock.bound_dev is the device (0 = any of the namespace). */
 @inline function taps(): Sock { return changetype<Sock>(load<u32>(S_TAP_LIST) as usize); }
@@ -95,7 +103,31 @@ export function packetGetname(sk: Sock, to: usize): i32 {
 export function packetSetsockopt(sk: Sock, name: i32, val: i32): i32 {
   if (name != PACKET_IGNORE_OUTGOING) return -ENOPROTOOPT;
   if (val < 0 || val > 1) return -EINVAL;
-  sk.packet_flags = val ? IGNORE_OUTGOING : 0;
+  sk.packet_flags = (sk.packet_flags & ~IGNORE_OUTGOING) | (val ? IGNORE_OUTGOING : 0);
+  return 0;
+}
+
+/**
+ * SO_ATTACH_FILTER: the program that takes every packet whole, or none; others are not modelled. It runs last, on the tap's own
+ * copy: a tap that throws everything away has cost the sender its copy.
+ */
+export function packetAttachFilter(sk: Sock, uprog: u64, len: i32): i32 {
+  const p = SCRATCH_WORDS;
+  if (len != FPROG_SIZE) return -EINVAL;
+  if (copyFromUser(p, uprog, FPROG_SIZE)) return -EFAULT;
+  if (!load<u16>(p) || !load<u64>(p, 8)) return -EINVAL;
+  if (load<u16>(p) != 1) return notModelled(SO_ATTACH_FILTER);
+  if (copyFromUser(p, load<u64>(p, 8), 8)) return -EFAULT;
+  const k = load<u32>(p, 4);
+  if (load<u16>(p) != (BPF_RET_K as u16) || (k && k < 0xffff)) return notModelled(SO_ATTACH_FILTER);
+  sk.packet_flags = (sk.packet_flags & IGNORE_OUTGOING) | HAS_FILTER | (k ? 0 : DROPS_ALL);
+  return 0;
+}
+
+/** SO_DETACH_FILTER */
+export function packetDetachFilter(sk: Sock): i32 {
+  if (!(sk.packet_flags & HAS_FILTER)) return -ENOENT;
+  sk.packet_flags &= IGNORE_OUTGOING;
   return 0;
 }
 
@@ -121,7 +153,7 @@ function packetTap(skb: SkBuff, dev: NetDevice, outgoing: u32): void {
 
 /** Queues a clone for one tap. */
 function packetRcv(sk: Sock, skb: SkBuff, dev: NetDevice, outgoing: bool): void {
-  if (sk.rmem_alloc >= sk.rcvbuf) return;
+  if (sk.packet_flags & DROPS_ALL || sk.rmem_alloc >= sk.rcvbuf) return;
   const n = skbClone(skb);
   if (!n) return;
   n.dst_dev = changetype<usize>(dev);

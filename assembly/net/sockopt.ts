@@ -6,13 +6,13 @@ import {
   AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, IPPROTO_TCP, IPPROTO_UDP, LINGER_OFF_LINGER, LINGER_OFF_ONOFF, LINGER_SIZE,
   SO_ACCEPTCONN, SO_BINDTODEVICE, SO_BROADCAST, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MARK,
   SO_MAX_PACING_RATE, SO_MEMINFO, SO_NO_CHECK, SO_OOBINLINE, SO_PASSCRED, SO_PEERCRED, SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF,
-  SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPING, SO_TXTIME, SO_TYPE, SO_ZEROCOPY, SOCK_DGRAM, SOL_SOCKET,
+  SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPING, SO_TXTIME, SO_TYPE, SO_ZEROCOPY, SOCK_DGRAM, SOL_SOCKET,
 } from "../abi/socket";
 import { EDOM, EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from "../abi/errno";
 import { wakeUp } from "../kernel/wait";
 import { current } from "../kernel/task";
 import { copyFromUser, copyToUser } from "../mm/vma";
-import { packetSetsockopt } from "./packet";
+import { packetAttachFilter, packetDetachFilter, packetSetsockopt } from "./packet";
 import { notModelled } from "../lib/not_modelled";
 import { SCRATCH_WORDS } from "./scratch";
 import {
@@ -91,6 +91,10 @@ export function sockSetsockopt(sk: Sock, level: i32, name: i32, uval: u64, len: 
       return setTimeout(sk, name, uval, len);
     case SO_ZEROCOPY:
       return setZerocopy(sk, val);
+    case SO_ATTACH_FILTER:
+      return sk.family == AF_PACKET ? packetAttachFilter(sk, uval, len) : notModelled(name);
+    case SO_DETACH_FILTER:
+      return sk.family == AF_PACKET ? packetDetachFilter(sk) : notModelled(name);
     case SO_TIMESTAMPING: {
       const udp = sk.family == AF_INET && sk.type == SOCK_DGRAM && sk.protocol == IPPROTO_UDP;
       const err = udp ? setTimestamping(sk, val) : 1;
