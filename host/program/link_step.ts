@@ -18,7 +18,7 @@ export function stepLink(run: RunContext, step: StepOf<"link">): void {
   if (step.device.startsWith("nic")) run.machine.nic();
   const { network } = run.machine;
   const dev = network?.devices.get(step.device);
-  if (network === undefined || dev === undefined) return run.fail(`link: there is no device ${step.device}`);
+  if (network === undefined || dev === undefined) run.fail(`link: there is no device ${step.device}`);
   let result = 0;
   for (const setting of step.settings) {
     result = change(run, dev, network.wanted(dev), setting);

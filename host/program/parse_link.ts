@@ -22,12 +22,12 @@ export function parseLink(words: Words): { op: "link"; device: string; settings:
   while (words.left > 0) {
     const [name, text] = words.pair(what);
     const key = words.oneOf(KEYS, name);
-    settings.push({ key, value: valueOf(words, key, text) });
+    settings.push({ key, value: linkValue(words, key, text) });
   }
   return { op: "link", device, settings };
 }
 
-function valueOf(words: Words, key: LinkSetting["key"], text: string): number {
+function linkValue(words: Words, key: LinkSetting["key"], text: string): number {
   if (key === "gateway") return parseIp(text) ?? words.expected("an address for gateway", text);
   if (key === "mtu") return words.size("a number of bytes for mtu", text);
   if (text !== "0" && text !== "1") words.expected(`0 or 1 for ${key}`, text);
