@@ -17,7 +17,7 @@ import {
 import { B_NOTIF_USER_DATA, ROW_ZC, SW_TWO_CQE_SEP_UD, SW_ZC_SKIP_SUCCESS } from "../abi/profile";
 import { has, switchOn, validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
-import { trace } from "../lib/trace";
+import { trace, traceOn } from "../lib/trace";
 import { accountMem } from "../kernel/task";
 import { FILE_SOCKET } from "../fs/file";
 import { copyDebug } from "../net/copy_debug";
@@ -41,6 +41,11 @@ const ZC_IMPORTED: u32 = 0x10000;
 /** May addr3 name the notification's own user_data? */
 function notifUserData(): bool { return has(B_NOTIF_USER_DATA) || switchOn(SW_TWO_CQE_SEP_UD) != 0; }
 
+function traceUse(req: Req, notif: Req): void {
+  const fixed = req.zc_flags & IORING_RECVSEND_FIXED_BUF;
+  trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(reqUarg(notif)), req.user_data, changetype<usize>(req) as u32, fixed);
+}
+
 /** B1-B3, C1: what both opcodes check first. */
 function prepCommon(req: Req, sqe: usize): i32 {
   req.done_io = 0;
@@ -54,7 +59,7 @@ function prepCommon(req: Req, sqe: usize): i32 {
   req.flags |= REQ_F_NEED_CLEANUP;
   const ioprio = sendzcIoprio(sqe);
   req.zc_flags = ioprio | zcPolicy(req);
-  trace(TRACE_ZC, TR_NOTIF_REQ, changetype<usize>(reqUarg(notif)), req.user_data, changetype<usize>(req) as u32, ioprio & IORING_RECVSEND_FIXED_BUF);
+  if (traceOn(TRACE_ZC)) traceUse(req, notif);
   if (ioprio & ~validFlags(ROW_ZC)) return -EINVAL;
   if (req.zc_flags & IORING_SEND_ZC_REPORT_USAGE) notif.zc_report = 1;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS) | MSG_NOSIGNAL | MSG_ZEROCOPY;

@@ -98,7 +98,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
 
 /** Preps one SQE and issues it or adds it to its chain. 0, or the error that ends a batch without SUBMIT_ALL. */
 @inline function submitSqe(ctx: RingCtx, req: Req, sqe: usize, traced: bool): i32 {
-  if (traced) trace(TRACE_RING, TR_IO_URING_SQE, changetype<usize>(req), load<u64>(sqe, SQE_OFF_USER_DATA), sqe as u32, changetype<usize>(ctx) as u32);
+  if (traced) traceSqe(ctx, req, sqe);
   const err = initReq(ctx, req, sqe);
   if (err) return err == -ENOTMODELLED ? err : submitFailInit(ctx, req, err);
   if (traced) trace(TRACE_RING, TR_IO_URING_SUBMIT_REQ, changetype<usize>(req), req.user_data, req.opcode, req.flags & 0xff);
@@ -254,6 +254,11 @@ function queueAsync(req: Req, ret: i32): void {
   if (armed == APOLL_READY) taskQueue(req);
   else if (armed == APOLL_ABORTED) queueIowq(req);
   if (timeout) armLinkTimeout(timeout);
+}
+
+function traceSqe(ctx: RingCtx, req: Req, sqe: usize): void {
+  const user_data = load<u64>(sqe, SQE_OFF_USER_DATA);
+  trace(TRACE_RING, TR_IO_URING_SQE, changetype<usize>(req), user_data, sqe as u32, changetype<usize>(ctx) as u32);
 }
 
 function traceIssue(req: Req, issueFlags: u32): void {

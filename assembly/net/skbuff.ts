@@ -22,7 +22,7 @@ import {
 } from "../abi/trace";
 import { bugOn, DEBUG } from "../lib/bug";
 import { SCRATCH_FRAGS, cntAdd, cntDec, cntInc, nil } from "../lib/state";
-import { trace } from "../lib/trace";
+import { trace, traceOn } from "../lib/trace";
 import { getPage, isUserPage, pageFragRefill, pageFragRoom, pageFragTake, putPage } from "../mm/page";
 import { copyDebug } from "./copy_debug";
 import {
@@ -196,7 +196,7 @@ function skbReleaseData(skb: SkBuff, reason: u32): void {
 
 // Zero-copy marking -----------------------------------------------------------------------------------------------
 
-@inline function traceCarried(event: u32, skb: SkBuff, uarg: UbufInfo): void {
+function traceCarried(event: u32, skb: SkBuff, uarg: UbufInfo): void {
   trace(TRACE_ZC, event, changetype<usize>(uarg), uarg.user_data, changetype<usize>(skb) as u32, changetype<usize>(skb.shinfo) as u32);
 }
 
@@ -204,7 +204,7 @@ function skbReleaseData(skb: SkBuff, reason: u32): void {
 export function skbZcopyInit(skb: SkBuff, uarg: UbufInfo): void {
   skb.shinfo.uarg = uarg;
   skb.shinfo.flags |= uarg.flags;
-  traceCarried(TR_UBUF_SKB, skb, uarg);
+  if (traceOn(TRACE_ZC)) traceCarried(TR_UBUF_SKB, skb, uarg);
 }
 
 /** skb_zcopy_set(): attaches `uarg` if the skb has none yet, taking a reference. */
@@ -219,7 +219,7 @@ export function skbZcopySet(skb: SkBuff, uarg: UbufInfo, reason: u32): void {
 export function skbZcopyClear(skb: SkBuff, success: bool, reason: u32): void {
   const uarg = skbZcopy(skb);
   if (!uarg) return;
-  traceCarried(TR_UBUF_SKB_END, skb, uarg);
+  if (traceOn(TRACE_ZC)) traceCarried(TR_UBUF_SKB_END, skb, uarg);
   skb.shinfo.flags &= ~SKBFL_ALL_ZEROCOPY;
   skb.shinfo.uarg = nil<UbufInfo>();
   call_indirect<void>(uarg.complete, changetype<usize>(skb), changetype<usize>(uarg), success as u32, reason);
