@@ -17,9 +17,16 @@ import { S_CHUNK_FREE, S_CHUNK_HIWATER, S_PFRAG_CHUNK, S_PAGE_CHUNK, S_PAGE_OFF,
 
 /** One more reference on the page (user) or chunk (kernel data) that holds `addr`. */
 @inline export function getPage(addr: usize): void {
+  cntInc(CNT_PAGE_REFS);
+  takeRef(addr);
+}
+
+/** The same for a page that was looked up in the application's memory to be pinned; the caller counts it (CNT_PINS). */
+@inline export function pinPage(addr: usize): void { takeRef(addr); }
+
+@inline function takeRef(addr: usize): void {
   const slot = refSlot(addr), refs = load<u32>(slot);
   store<u32>(slot, refs + 1);
-  cntInc(CNT_PAGE_REFS);
   if (addr < USER_BASE) return;
   cntInc(CNT_PAGES_PINNED);
   if (!refs) cntIncMax(CNT_PAGES_HELD, CNT_PAGES_HELD_MAX);

@@ -9,8 +9,8 @@ import { EEXIST, EFAULT, EMSGSIZE } from "../abi/errno";
 import { B_FIXEDBUF_TRUNCATION, SW_FIXEDBUF_TRUNCATION } from "../abi/profile";
 import { REF_SKB } from "../abi/trace";
 import { has, switchOn } from "../lib/profile";
-import { cntInc } from "../lib/state";
-import { getPage, putPage } from "../mm/page";
+import { cntAdd, cntInc } from "../lib/state";
+import { getPage, pinPage, putPage } from "../mm/page";
 import {
   MAX_SKB_FRAGS, SkBuff, SkShared, fragAddr, fragSet, fragSize, skbCanCoalesce, skbFillPage, skbZcopy, skbZcopyDowngradeManaged, skbZcopySet,
 } from "./skbuff";
@@ -78,8 +78,7 @@ function fillPinned(sk: Sock, skb: SkBuff, sh: SkShared, it: IovIter, length: u3
     let segment = iterSegLen(it);
     if (segment > length) segment = length;
     if (segment > room * PAGE_SIZE - start) segment = room * PAGE_SIZE - start;
-    cntInc(CNT_PIN_WALKS);
-    let copied: u32 = 0;
+    let copied: u32 = 0, pins: u32 = 0;
     while (copied < segment) {
       let n = iterPagePart(it);
       if (!n) break;
@@ -89,13 +88,15 @@ function fillPinned(sk: Sock, skb: SkBuff, sh: SkShared, it: IovIter, length: u3
         const last = sh.nr_frags - 1;
         fragSet(sh, last, fragAddr(sh, last), fragSize(sh, last) + n);
       } else {
-        getPage(addr);
-        cntInc(CNT_PINS);
+        pinPage(addr);
+        pins++;
         skbFillPage(sh, addr, n);
       }
       iterAdvance(it, n);
       copied += n;
     }
+    cntInc(CNT_PIN_WALKS);
+    cntAdd(CNT_PINS, pins);
     if (!copied) return -EFAULT;
     charge(sk, skb, stream, pageAlign(copied + start));
     skb.data_len += copied;

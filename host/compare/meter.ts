@@ -106,7 +106,6 @@ export class Meter {
     const core = Object.fromEntries(
       Object.entries(CORE_COUNTS).map(([name, offset]) => [name, this.#since(offset)]),
     ) as Record<CoreCount, number>;
-    core.pageRefs -= core.pins;
     const { requests, syscalls } = app;
     return {
       messages: messages.length,
