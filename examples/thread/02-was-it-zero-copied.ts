@@ -39,6 +39,11 @@ errq A 5
 const INTERFACES = [
   { name: "MSG_ZEROCOPY", kernel: design("6.0"), program: classic },
   ...["rc3", "6.0", "6.18"].map((profile) => ({ name: profile, kernel: design(profile), program: send(false) })),
+  // The two lines of the thread, and with them the idea of the merged form, that a buffer which was never used was copied.
+  ...["callback", "used"].map((how) => {
+    const kernel = design("rc3", { res_copied: how });
+    return { name: kernel.name, kernel, program: send(false) };
+  }),
   ...["6.0", "6.1", "6.2", "6.18"].map((profile) => ({
     name: `${profile} REPORT_USAGE`,
     kernel: design(profile),

@@ -9,6 +9,7 @@ import wasItZeroCopied from "../../examples/thread/02-was-it-zero-copied.ts";
 import whyWasItCopied from "../../examples/thread/03-why-was-it-copied.ts";
 import messageOfParts from "../../examples/thread/04-message-of-parts.ts";
 import anAddressOnSend from "../../examples/thread/05-an-address-on-send.ts";
+import oneOpcodeOrTwo from "../../examples/thread/06-one-opcode-or-two.ts";
 import opcodeNumbers from "../../examples/thread/07-opcode-numbers.ts";
 import isTheTagLost from "../../examples/thread/08-is-the-tag-lost.ts";
 import updateThenSend from "../../examples/thread/09-update-then-send.ts";
@@ -78,7 +79,14 @@ const EXPERIMENTS: Record<string, Case> = {
           "{1, COPIED, F_NOTIF}",
           "{1, COPIED, F_NOTIF}",
         ]);
-      assert.match(report.answer, /^Every copy is told by MSG_ZEROCOPY, 6\.2 REPORT_USAGE and 6\.18 REPORT_USAGE; /);
+      const result = (name: string) => Object.values(rows[name]).slice(1);
+      assert.deepEqual(result("rc3 res_copied=callback"), ["{10000, 0, 0}", "{10000, 1, 0}", "{10000, 0, 0}"]);
+      assert.deepEqual(result("rc3 res_copied=used"), ["{10000, 0, 0}", "{10000, 1, 0}", "{10000, 1, 0}"]);
+      assert.match(
+        report.answer,
+        /^Every copy is told by MSG_ZEROCOPY, rc3 res_copied=used, 6\.2 REPORT_USAGE and 6\.18/,
+      );
+      assert.match(report.answer, /rc3 res_copied=callback misses the one on a NIC without scatter-gather; /);
       assert.match(
         report.answer,
         /nothing at all is told by .*6\.0 and 6\.18; and 6\.0 REPORT_USAGE and 6\.1 REPORT_USAGE refuse/,
@@ -108,7 +116,12 @@ const EXPERIMENTS: Record<string, Case> = {
         assert.equal(rows[`${release} SENDMSG_ZC`].datagrams, "1400 + 1400 + 1400");
         assert.equal(rows[`${release} SENDMSG_ZC`]["bytes copied"], 0);
       }
-      assert.match(report.answer, /^Yes: 6\.1 SENDMSG_ZC and 6\.18 SENDMSG_ZC sent all 4200 bytes as 3 datagrams/);
+      assert.equal(rows["rc3 SENDMSGZC"].CQEs, "{1, -EINVAL, 0}");
+      assert.equal(rows["rc3 sendmsg_zc"].CQEs, "{1, 4200, 0} {10000, 0, 0}");
+      assert.match(
+        report.answer,
+        /^Yes: rc3 sendmsg_zc, 6\.1 SENDMSG_ZC and 6\.18 SENDMSG_ZC sent all 4200 bytes as 3/,
+      );
     },
   },
   "05-an-address-on-send": {
@@ -121,6 +134,24 @@ const EXPERIMENTS: Record<string, Case> = {
       assert.match(
         report.answer,
         /^In rc3 send_addr, 6\.0 send_addr, 6\.1 and 6\.18, where the datagram arrived; rc3 and 6\.0/,
+      );
+    },
+  },
+  "06-one-opcode-or-two": {
+    experiment: oneOpcodeOrTwo,
+    check: (report) => {
+      const [{ rows }] = report.tables;
+      const of = (kernel: string, request: string) => rows.find((row) => row[0] === kernel && row[1] === request) ?? [];
+      assert.equal(of("rc3", "a send")[2], "{1, 100, 0} {10000, 0, 0}");
+      assert.equal(of("6.18", "a send")[2], "{1, 100, F_MORE} {1, 0, F_NOTIF}");
+      // The opcode of its own refuses workers, which SEND never did.
+      assert.deepEqual(
+        rows.filter((row) => row[4] === "no").map((row) => row.slice(0, 4)),
+        [["rc3", "a worker (ASYNC)", "{1, -EAGAIN, 0}", "{1, 100, 0} {10000, 0, 0}"]],
+      );
+      assert.match(
+        report.answer,
+        /^Little that a program sees: 9 requests of 10 got the same CQEs either way \(not a worker/,
       );
     },
   },
