@@ -147,7 +147,7 @@ function notifTwComplete(head: Req): void {
 }
 
 /** Nobody holds it any more: what its CQE says, and what it gives back. */
-function notifEnd(notif: Req, head: Req): void {
+@inline function notifEnd(notif: Req, head: Req): void {
   const ctx = notif.ctx;
   bugOn(ctx != head.ctx || notif.task != head.task, BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
   const report = notif.zc_report, unused = report != REPORT_CALLBACK && notif.zc_used == 0;

@@ -9,7 +9,7 @@ import {
   IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN,
   IORING_OP_SOCKET, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
 } from "../abi/uapi";
-import { OPI_FIRST, OPI_RSRC_UPDATE, OPI_SENDMSGZC_NOTIF, OPI_SENDZC_NOTIF } from "../abi/profile";
+import { OPI_FIRST } from "../abi/profile";
 import { opMeaning } from "../lib/profile";
 import { S_OPDEF } from "../lib/state";
 import { acceptIssue, acceptPrep } from "./net_accept";
@@ -24,14 +24,12 @@ import { bindIssue, bindPrep, listenIssue, listenPrep, socketIssue, socketPrep }
 import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
 import { isMerged } from "./dialect";
-import { sendmsgzcPrep } from "./net_zc_slots_msg";
-import { sendzcCleanup, sendzcIssue, sendzcPrep, sendzcPrepAsync } from "./net_zc_slots";
 import { nop, nopPrep } from "./nop";
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
 import { pollAddIssue, pollAddPrep, pollRemove, pollRemovePrep } from "./poll";
 import { fileOpCleanup, fileOpFail, fileOpIssue, fileOpPrep, fileOpProperties } from "./opdef_files";
+import { slotOpCleanup, slotOpIssue, slotOpPrep, slotOpProperties } from "./opdef_slots";
 import { filesUpdateIssue, filesUpdatePrep, fixedFdInstallIssue, fixedFdInstallPrep } from "./rsrc_ops";
-import { rsrcUpdateIssue, rsrcUpdatePrep } from "./rsrc_update";
 import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep, timeoutRemove, timeoutRemovePrep } from "./timeout";
 import { Req } from "./types";
 
@@ -62,13 +60,10 @@ function properties(opcode: u32): u32 {
       return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLOUT;
     case IORING_OP_SENDMSG:
     case IORING_OP_SEND_ZC:
-    case IORING_OP_SENDMSG_ZC:
-    case OPI_SENDZC_NOTIF:
-    case OPI_SENDMSGZC_NOTIF: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
+    case IORING_OP_SENDMSG_ZC: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
     case IORING_OP_RECV:
     case IORING_OP_RECVMSG: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLIN;
     case IORING_OP_FILES_UPDATE: return OP_MODELLED | OP_IOPOLL;
-    case OPI_RSRC_UPDATE: return OP_MODELLED | OP_IOPRIO | OP_IOPOLL;
     case IORING_OP_FIXED_FD_INSTALL:
     case IORING_OP_SHUTDOWN:
     case IORING_OP_POLL_ADD: return OP_MODELLED | OP_NEEDS_FILE;
@@ -88,7 +83,7 @@ function properties(opcode: u32): u32 {
     case IORING_OP_LISTEN: return OP_MODELLED | OP_NEEDS_FILE;
     case IORING_OP_SOCKET: return OP_MODELLED;
     case IORING_OP_RECV_ZC: return OP_IOPRIO;
-    default: return fileOpProperties(opcode);
+    default: return opcode >= OPI_FIRST ? slotOpProperties(opcode) : fileOpProperties(opcode);
   }
 }
 
@@ -121,15 +116,9 @@ function properties(opcode: u32): u32 {
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffersPrep(req, sqe);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffersPrep(req, sqe);
     case IORING_OP_POLL_REMOVE: return pollRemovePrep(req, sqe);
-    case OPI_SENDZC_NOTIF: return sendzcPrep(req, sqe);
-    case OPI_SENDMSGZC_NOTIF: return sendmsgzcPrep(req, sqe);
-    case OPI_RSRC_UPDATE: return rsrcUpdatePrep(req, sqe);
-    default: return fileOpPrep(req, sqe);
+    default: return req.opcode >= OPI_FIRST ? slotOpPrep(req, sqe) : fileOpPrep(req, sqe);
   }
 }
-
-/** The request waits for its turn, in a chain or for a worker: what it may read from user space only now. 0 or -errno. */
-export function opPrepAsync(req: Req): i32 { return req.opcode == OPI_SENDZC_NOTIF ? sendzcPrepAsync(req) : 0; }
 
 /** Does it (again): IOU_COMPLETE with the result set, IOU_ISSUE_SKIP_COMPLETE, or -errno. Never sees the SQE. */
 @inline export function opIssue(req: Req, issueFlags: u32): i32 {
@@ -159,10 +148,7 @@ export function opPrepAsync(req: Req): i32 { return req.opcode == OPI_SENDZC_NOT
     case IORING_OP_PROVIDE_BUFFERS: return provideBuffers(req);
     case IORING_OP_REMOVE_BUFFERS: return removeBuffers(req);
     case IORING_OP_POLL_REMOVE: return pollRemove(req);
-    case OPI_SENDZC_NOTIF:
-    case OPI_SENDMSGZC_NOTIF: return sendzcIssue(req, issueFlags);
-    case OPI_RSRC_UPDATE: return rsrcUpdateIssue(req, issueFlags);
-    default: return fileOpIssue(req, issueFlags);
+    default: return req.opcode >= OPI_FIRST ? slotOpIssue(req, issueFlags) : fileOpIssue(req, issueFlags);
   }
 }
 
@@ -184,8 +170,6 @@ export function opCleanup(req: Req): void {
   switch (req.opcode) {
     case IORING_OP_SEND_ZC:
     case IORING_OP_SENDMSG_ZC: sendZcCleanup(req); return;
-    case OPI_SENDZC_NOTIF:
-    case OPI_SENDMSGZC_NOTIF: sendzcCleanup(req); return;
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_RECV:
@@ -193,6 +177,8 @@ export function opCleanup(req: Req): void {
     case IORING_OP_MSG_RING: msgRingCleanup(req); return;
     case IORING_OP_TIMEOUT:
     case IORING_OP_LINK_TIMEOUT: timeoutCleanup(req); return;
-    default: fileOpCleanup(req);
+    default:
+      if (req.opcode >= OPI_FIRST) slotOpCleanup(req);
+      else fileOpCleanup(req);
   }
 }
