@@ -158,9 +158,9 @@ function designOf({ way, profile }: Setup): Design {
     case "nop":
       return plainDesign({ profile });
     case "zc":
-      return profile === "6.18" ? requestDesign(profile, profile) : slotDesign(profile, 0);
+      return profile === "6.18" ? requestDesign(profile, profile) : slotDesign(profile, profile, {}, 0);
     case "zc-flush":
-      return slotDesign(profile, 1);
+      return slotDesign(profile, profile, {}, 1);
     default:
       return named(profile);
   }

@@ -210,7 +210,7 @@ export function setData64(ring: Ring, sqe: number, userData: bigint): void {
   setData(ring, sqe, Number(BigInt.asIntN(32, userData)), Number(BigInt.asIntN(32, userData >> 32n)));
 }
 
-function setOpcode(ring: Ring, sqe: number, opcode: number): void {
+export function setOpcode(ring: Ring, sqe: number, opcode: number): void {
   const word = sqe >> 2;
   ring.words[word] = (ring.words[word] & ~0xff) | opcode;
 }

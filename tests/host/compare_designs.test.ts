@@ -104,6 +104,23 @@ test("user_data of its own for the second CQE, and slot 65535, change what is to
   assert.deepEqual(slotless.counts, first.counts);
 });
 
+test("one opcode for both sends, or other updates of slots, cost the same", async () => {
+  const era = ["rc3", "merged_opcode", "rc3+upd_tag_always", "rc3+upd_alloc_empty", "aug16+merged_opcode"];
+  for (const [first, ...others] of [era, ["6.18", "6.18+merged_opcode", "6.18+single_cqe=0"]]) {
+    const { rows } = await run("small-tcp", first, ...others);
+    for (const row of rows) assert.deepEqual(row.counts, rows[0].counts, row.design);
+  }
+});
+
+test("sendmsg with slots: Samba's header needs no request and no copy of its own", async () => {
+  const { rows } = await run("samba", "rc3", "sendmsg_zc");
+  const [without, together] = rows.filter(({ variant }) => variant === "zc");
+  assert.deepEqual(without.counts.copied, { "plain send": 3 * 250 });
+  assert.deepEqual(together.counts.copied, {});
+  assert.equal(without.counts.requests - together.counts.requests, 3);
+  assert.ok(!together.cannot.includes("sendmsg with zero copy"));
+});
+
 test("every design that has a name runs every workload", async () => {
   for (const { name } of WORKLOADS) {
     if (name === "samba") continue;

@@ -19,6 +19,8 @@ const NAMED: readonly Design[] = [
   msgZerocopyDesign(),
   slotlessDesign("slotless", LAST_SLOTS),
   RFC_SINGLE,
+  slotDesign("merged_opcode", LAST_SLOTS, { merged_opcode: 1 }),
+  slotDesign("sendmsg_zc", LAST_SLOTS, { sendmsg_zc: 1 }),
   requestDesign("single_cqe", DEFAULT_PROFILE, { single_cqe: 1 }),
   requestDesign("skip_combined", DEFAULT_PROFILE, { zc_skip_success: 2 }),
   requestDesign("two_cqe_sep_ud", DEFAULT_PROFILE, { two_cqe_sep_ud: 1 }),
@@ -29,7 +31,7 @@ function designOfProfile(name: string, profile: string, switches: Switches): Des
   const order = PROFILES.map((each) => each.name);
   if (order.indexOf(profile) >= order.indexOf(FIRST_RELEASE)) return requestDesign(name, profile, switches);
   if (switches.slotless) return slotlessDesign(name, profile);
-  return { ...slotDesign(profile), name, machine: { profile, switches } };
+  return slotDesign(name, profile, switches);
 }
 
 /** One design of each family. */

@@ -5,9 +5,18 @@
 //   two_cqe_sep_ud (and the profile `later`)   the second has a user_data of its own
 //   single_cqe                                 only one comes, when the memory is free
 //   zc_skip_success=combined                   the same, for requests that ask for it
+import { IORING_RECVSEND_ZC_NOTIF, IORING_RECVSEND_ZC_NOTIF_LATER } from "../../../assembly/abi/notif_slots.ts";
 import { MSG_WAITALL, SOCKADDR_IN_SIZE } from "../../../assembly/abi/socket.ts";
 import * as uapi from "../../../assembly/abi/uapi.ts";
-import { prepSendmsgZc, prepSendSetAddr, prepSendZc, prepSendZcFixed, sqeSetFlags } from "../../liburing/prep.ts";
+import {
+  prepSendmsgZc,
+  prepSendSetAddr,
+  prepSendZc,
+  prepSendZcFixed,
+  setIoprio,
+  setOpcode,
+  sqeSetFlags,
+} from "../../liburing/prep.ts";
 import { PROFILES, type SwitchValues } from "../../profile/profiles.ts";
 import type { Application } from "../application.ts";
 import type { Design } from "../design.ts";
@@ -21,8 +30,12 @@ interface Dialect {
   separate: boolean;
   /** CQE_SKIP_SUCCESS, and the result comes with the notification. */
   combined: boolean;
+  /** SEND with this flag is SEND_ZC; 0: SEND_ZC is an opcode. */
+  merged: number;
 }
 
+/** `combined` of the switch zc_skip_success. */
+const SKIP_COMBINED = 2;
 /** The upper half of a notification's own user_data. */
 const NOTIF_HIGH = 0x7a7a0000;
 
@@ -45,7 +58,7 @@ export class RequestSender extends RingSender {
   protected queue(part: Part): void {
     const { message, done } = part;
     const { header } = message;
-    const { sendmsg, separate, combined } = this.#dialect;
+    const { sendmsg, separate, combined, merged } = this.#dialect;
     if (header !== undefined && !sendmsg && done < header.length) {
       this.sendHeader(part, header);
       return;
@@ -54,6 +67,7 @@ export class RequestSender extends RingSender {
     if (header !== undefined && sendmsg)
       prepSendmsgZc(this.ring, sqe, this.app.fd, this.#headers.of(message, done), MSG_WAITALL);
     else this.#prepSend(sqe, message, done - (header?.length ?? 0));
+    if (merged > 0) this.#merge(sqe, header !== undefined && sendmsg);
     const name = this.nameSqe(sqe, part);
     const { words } = this.ring;
     const addr3 = (sqe + uapi.SQE_OFF_ADDR3) >> 2;
@@ -72,6 +86,11 @@ export class RequestSender extends RingSender {
     if (this.#fixed) prepSendZcFixed(ring, sqe, app.fd, address + skip, length - skip, MSG_WAITALL, 0, buffer);
     else prepSendZc(ring, sqe, app.fd, address + skip, length - skip, MSG_WAITALL, 0);
     if (to !== 0) prepSendSetAddr(ring, sqe, to, SOCKADDR_IN_SIZE);
+  }
+
+  #merge(sqe: number, isMessage: boolean): void {
+    setOpcode(this.ring, sqe, isMessage ? uapi.IORING_OP_SENDMSG : uapi.IORING_OP_SEND);
+    setIoprio(this.ring, sqe, this.#dialect.merged | (this.#fixed ? uapi.IORING_RECVSEND_FIXED_BUF : 0));
   }
 
   protected completed(cqe: number): void {
@@ -114,10 +133,13 @@ const isBefore = (profile: string, name: string): boolean => {
 /** For a profile from 6.0 on, with the proposals that are switched on. */
 export function requestDesign(name: string, profile: string, switches: SwitchValues = {}): Design {
   const before = (release: string) => isBefore(profile, release);
-  const isSingle = switches.single_cqe !== undefined;
-  const combined = switches.zc_skip_success !== undefined;
-  const separate = switches.two_cqe_sep_ud !== undefined || !before("later");
-  const dialect = { sendmsg: !before("6.1"), separate: separate && !isSingle && !combined, combined };
+  const isOn = (which: string) => Number(switches[which] ?? 0) > 0;
+  const isSingle = isOn("single_cqe");
+  const combined = Number(switches.zc_skip_success ?? 0) === SKIP_COMBINED;
+  const separate = isOn("two_cqe_sep_ud") || !before("later");
+  const flag = before("6.10") ? IORING_RECVSEND_ZC_NOTIF : IORING_RECVSEND_ZC_NOTIF_LATER;
+  const merged = isOn("merged_opcode") ? flag : 0;
+  const dialect = { sendmsg: !before("6.1"), separate: separate && !isSingle && !combined, combined, merged };
   const cannot = ["one notification for several sends"];
   if (isSingle || combined) cannot.push("that the next send may go before the buffer is free");
   else if (!separate) cannot.push("user_data of its own for the second CQE");

@@ -8,21 +8,27 @@ import { MSG_WAITALL, SOCKADDR_IN_SIZE } from "../../../assembly/abi/socket.ts";
 import * as slots from "../../../assembly/abi/notif_slots.ts";
 import * as uapi from "../../../assembly/abi/uapi.ts";
 import { errnoName, must } from "../../core/errno.ts";
-import { setBufIndex, setData } from "../../liburing/prep.ts";
+import { prepSendmsgZc, setBufIndex, setData, setIoprio, setOpcode } from "../../liburing/prep.ts";
 import { prepNotifUpdate, prepSendzc, prepSendzcSetAddr, registerNotifications } from "../../liburing/slots.ts";
+import type { SwitchValues } from "../../profile/profiles.ts";
 import type { Application } from "../application.ts";
 import type { Design } from "../design.ts";
 import type { Message } from "../message.ts";
+import { MessageHeaders } from "./msghdr.ts";
 import { type Part, RingSender } from "./ring_sender.ts";
 
-/** Bits of sqe.ioprio: the third RFC had its own. */
 interface Dialect {
+  /** Bits of sqe.ioprio: the third RFC had its own. */
   fixedBuf: number;
   flush: number;
+  /** SEND with this flag is SENDZC (merged_opcode); 0: SENDZC is an opcode. */
+  merged: number;
+  /** There is a SENDMSGZC (sendmsg_zc). */
+  sendmsg: boolean;
 }
 
-const RFC: Dialect = { fixedBuf: slots.IORING_SENDZC_FIXED_BUF, flush: slots.IORING_SENDZC_FLUSH };
-const CANDIDATE: Dialect = { fixedBuf: uapi.IORING_RECVSEND_FIXED_BUF, flush: slots.IORING_RECVSEND_NOTIF_FLUSH };
+const RFC = { fixedBuf: slots.IORING_SENDZC_FIXED_BUF, flush: slots.IORING_SENDZC_FLUSH };
+const CANDIDATE = { fixedBuf: uapi.IORING_RECVSEND_FIXED_BUF, flush: slots.IORING_RECVSEND_NOTIF_FLUSH };
 
 const SLOT = 0;
 /** The upper half of the slot's tag: no request of ours has a name like that. */
@@ -49,6 +55,7 @@ const newGroup = (): Group => ({ messages: [], sending: 0, isNotified: false });
 export class SlotSender extends RingSender {
   readonly #dialect: Dialect;
   readonly #flushEvery: number;
+  readonly #headers: MessageHeaders;
   readonly #fixed: boolean;
   /** Notifications are told apart by F_NOTIF, and their number is the result (aug16). */
   readonly #isMarked: boolean;
@@ -63,6 +70,7 @@ export class SlotSender extends RingSender {
     super(app);
     this.#dialect = dialect;
     this.#flushEvery = flushEvery;
+    this.#headers = new MessageHeaders(app);
     this.#isMarked = app.machine.profile === "aug16";
     this.#fixed = app.workload.fixed ?? false;
     if (this.#fixed) this.registerBuffers();
@@ -80,7 +88,7 @@ export class SlotSender extends RingSender {
   protected queue(part: Part): void {
     const { message, done } = part;
     const { header } = message;
-    if (header !== undefined && done < header.length) {
+    if (header !== undefined && done < header.length && !this.#dialect.sendmsg) {
       this.sendHeader(part, header);
       return;
     }
@@ -103,23 +111,35 @@ export class SlotSender extends RingSender {
   }
 
   #sendZc(part: Part, isFlush: boolean): number {
-    const { ring, app } = this;
     const { message, done } = part;
-    const skip = done - (message.header?.length ?? 0);
+    const { flush, fixedBuf, merged, sendmsg } = this.#dialect;
     const sqe = this.sqe();
-    const flags = (isFlush ? this.#dialect.flush : 0) | (this.#fixed ? this.#dialect.fixedBuf : 0);
-    const { address, length } = message.payload;
-    prepSendzc(ring, sqe, app.fd, address + skip, length - skip, MSG_WAITALL, SLOT, flags);
-    if (this.#fixed) setBufIndex(ring, sqe, message.buffer);
-    if (message.to !== 0) prepSendzcSetAddr(ring, sqe, message.to, SOCKADDR_IN_SIZE);
+    const flags = (isFlush ? flush : 0) | (this.#fixed ? fixedBuf : 0) | merged;
+    if (message.header !== undefined && sendmsg) this.#prepMessage(sqe, message, done, flags);
+    else this.#prepPayload(sqe, message, done - (message.header?.length ?? 0), flags);
     return this.nameSqe(sqe, part);
   }
 
-  /** Flushes the slot. */
+  /** SENDMSGZC: an opcode even if SENDZC is none. Its slot is 0, which the SQE has anyway. */
+  #prepMessage(sqe: number, message: Message, done: number, flags: number): void {
+    prepSendmsgZc(this.ring, sqe, this.app.fd, this.#headers.of(message, done), MSG_WAITALL);
+    setIoprio(this.ring, sqe, flags & ~this.#dialect.merged);
+  }
+
+  #prepPayload(sqe: number, { payload, buffer, to }: Message, skip: number, flags: number): void {
+    const { ring, app } = this;
+    prepSendzc(ring, sqe, app.fd, payload.address + skip, payload.length - skip, MSG_WAITALL, SLOT, flags);
+    if (this.#dialect.merged) setOpcode(ring, sqe, uapi.IORING_OP_SEND);
+    if (this.#fixed) setBufIndex(ring, sqe, buffer);
+    if (to !== 0) prepSendzcSetAddr(ring, sqe, to, SOCKADDR_IN_SIZE);
+  }
+
+  /** Flushes the slot. The tag stays as it is: said again, as there are dialects in which an update without one takes it away. */
   #flushSlot(): void {
     const { ring } = this;
     const sqe = this.sqe();
     prepNotifUpdate(ring, sqe, 0, SLOT, 1);
+    ring.words[(sqe + uapi.SQE_OFF_ADDR + 4) >> 2] = TAG_HIGH;
     setData(ring, sqe, UPDATE);
     this.#groups.push(newGroup());
   }
@@ -127,7 +147,7 @@ export class SlotSender extends RingSender {
   protected completed(cqe: number): void {
     const { ring, app } = this;
     if (ring.cqeDataHigh(cqe) === TAG_HIGH) {
-      const group = this.#groups[this.#isMarked ? ring.cqeRes(cqe) : ring.cqeFlags(cqe)];
+      const group = this.#groups[this.#isMarked ? ring.cqeRes(cqe) & slots.IORING_NOTIF_SEQ_MASK : ring.cqeFlags(cqe)];
       group.isNotified = true;
       this.#settle(group);
       return;
@@ -177,17 +197,29 @@ export class SlotSender extends RingSender {
 
 const FLUSH_EVERY = 16;
 
-export function slotDesign(profile: string, flushEvery = FLUSH_EVERY): Design {
-  const dialect = profile === "rfc3" ? RFC : CANDIDATE;
+/** For a profile up to aug16, with the proposals that are switched on. */
+export function slotDesign(
+  name: string,
+  profile: string,
+  switches: SwitchValues = {},
+  flushEvery = FLUSH_EVERY,
+): Design {
+  const isOn = (which: string) => Number(switches[which] ?? 0) > 0;
+  const flag = profile === "aug16" ? slots.IORING_RECVSEND_ZC_NOTIF_LATER : slots.IORING_RECVSEND_ZC_NOTIF;
+  const dialect: Dialect = {
+    ...(profile === "rfc3" ? RFC : CANDIDATE),
+    merged: isOn("merged_opcode") ? flag : 0,
+    sendmsg: isOn("sendmsg_zc"),
+  };
   return {
-    name: profile,
+    name,
     family: "slots",
-    title: `SENDZC into one slot, flushed every ${flushEvery} sends`,
-    machine: { profile },
+    title: `${dialect.merged ? "SEND with ZC_NOTIF" : "SENDZC"} into one slot, flushed every ${flushEvery} sends`,
+    machine: { profile, switches },
     zeroCopy: true,
     cannot: [
-      "sendmsg with zero copy",
-      "a result that says copied",
+      ...(dialect.sendmsg ? [] : ["sendmsg with zero copy"]),
+      ...(isOn("res_copied") ? [] : ["a result that says copied"]),
       ...(profile === "aug16" ? [] : ["a notification told apart by its flags (they hold its number)"]),
       ...(profile === "rfc3" ? ["MSG_WAITALL: a short send is reported short"] : []),
     ],
