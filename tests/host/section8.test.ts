@@ -103,10 +103,11 @@ for (const { name, lines } of sections) {
   test(`${name}, on the emulator alone`, async () => {
     const expected = lines.find((line) => line.startsWith("# =>"));
     assert.ok(expected !== undefined, "the section says what is to be seen");
-    const machine = await Machine.create({ build: "debug" });
+    const program = parseProgram(lines.join("\n"), name);
+    const machine = await Machine.create({ build: "debug", ...program.machine });
     machine.nic();
     const before = restingCounts(machine);
-    const { events, outcome } = runProgram(machine, parseProgram(lines.join("\n"), name));
+    const { events, outcome } = runProgram(machine, program);
     assert.equal(outcome.kind, "end", JSON.stringify(outcome));
     assert.equal(summary(events), expected.slice("# =>".length).trim());
     if (!name.includes("sync_cancel")) assert.deepEqual(findLeaks(machine, before), []); // that ring is stuck for good
