@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import "../../host/cli/node.ts";
+import { PAGE_SIZE } from "../../assembly/abi/layout.ts";
 import { REF_SKB, TR_UBUF_GET } from "../../assembly/abi/trace.ts";
 import { findLeaks, restingCounts } from "../../host/core/leaks.ts";
 import { Machine } from "../../host/machine.ts";
@@ -29,7 +30,7 @@ interface Scenario {
   switches?: string;
   /** Only in these forms. */
   forms?: string[];
-  /** Lines; one that begins with @ stands for those of `macros`. */
+  /** Lines; one that begins with @ stands for those of `macros`, `LIMIT N` lets a user lock N pages besides a ring. */
   program: string[];
   /** By profiles: what the program saw. */
   expect: Record<string, string[]>;
@@ -112,9 +113,26 @@ function skbReferences(reader: TraceReader): number[] {
   return [...counts.values()];
 }
 
+/** Pages of locked memory that a user's ring costs in the profile. */
+async function ringPages(profile: string): Promise<number> {
+  for (let pages = 0; ; pages++) {
+    const machine = await Machine.create({ profile });
+    const text = `rlimit_memlock ${pages * PAGE_SIZE}\nsetuid 1000\nsetup 32`;
+    const { events } = runProgram(machine, parseProgram(text, "ring"));
+    if (events.some(({ ev, ret }) => ev === "setup" && ret === 0)) return pages;
+    assert.ok(pages < 16, "a ring of 32 entries is small");
+  }
+}
+
 async function replay(scenario: Scenario, profile: string, form: string): Promise<void> {
   const head = `profile ${profile} ${scenario.switches ?? ""}`;
-  const text = [head, ...scenario.program.flatMap((line) => expand(line, form))].join("\n");
+  const lines = [head, ...scenario.program.flatMap((line) => expand(line, form))];
+  const limit = lines.findIndex((line) => line.startsWith("LIMIT "));
+  if (limit >= 0) {
+    const pages = Number(lines[limit].split(" ")[1]) + (await ringPages(profile));
+    lines[limit] = `rlimit_memlock ${pages * PAGE_SIZE}`;
+  }
+  const text = lines.join("\n");
   const program = parseProgram(text, scenario.id);
   const machine = await Machine.create({ build: "debug", trace: true, ...program.machine });
   const reader = new TraceReader(machine);
