@@ -15,7 +15,7 @@ import {
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR3, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD2, SQE_OFF_PAD3,
 } from "../abi/uapi";
 import { B_NOTIF_USER_DATA, ROW_ZC, SW_TWO_CQE_SEP_UD, SW_ZC_SKIP_SUCCESS } from "../abi/profile";
-import { has, switchOn, validFlags } from "../lib/profile";
+import { anySwitch, has, switchOn, validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
 import { trace, traceOn } from "../lib/trace";
 import { accountMem } from "../kernel/task";
@@ -54,11 +54,10 @@ function prepCommon(req: Req, sqe: usize): i32 {
   if (req.flags & REQ_F_CQE_SKIP && !switchOn(SW_ZC_SKIP_SUCCESS)) return -EINVAL; // a skipped CQE could not say F_MORE
   const notif = allocNotif(req.ctx, req.user_data);
   if (!notif) return -ENOMEM;
-  if (other) notif.user_data = other;
   req.notif = notif;
   req.flags |= REQ_F_NEED_CLEANUP;
-  const ioprio = sendzcIoprio(sqe);
-  req.zc_flags = ioprio | zcPolicy(req);
+  const changed = anySwitch(), ioprio = changed ? sendzcIoprio(sqe) : load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
+  req.zc_flags = changed || other ? ioprio | zcPolicy(req, other) : ioprio;
   if (traceOn(TRACE_ZC)) traceUse(req, notif);
   if (ioprio & ~validFlags(ROW_ZC)) return -EINVAL;
   if (req.zc_flags & IORING_SEND_ZC_REPORT_USAGE) notif.zc_report = 1;

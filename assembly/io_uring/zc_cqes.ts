@@ -36,9 +36,10 @@ export const ND_CQE_OWN: u32 = 0; // its CQE says that the buffer is free, and n
 const ND_CQE_NONE: u32 = 1; // it posts none
 const ND_CQE_RESULT: u32 = 2; // its CQE is the request's, too: res and cflags are set
 
-/** prep: the ZC_* bits for a request whose notification has just been allocated. */
-export function zcPolicy(req: Req): u32 {
+/** prep: the ZC_* bits for a request whose notification has just been allocated; that gets the user_data `other` unless it is 0. */
+export function zcPolicy(req: Req, other: u64): u32 {
   const notif = req.notif, uarg = changetype<usize>(reqUarg(notif));
+  if (other) notif.user_data = other;
   if (switchOn(SW_SINGLE_CQE)) {
     notif.nd_cqe = ND_CQE_NONE;
     trace(TRACE_ZC, TR_NOTIF_CQES, uarg, notif.user_data, 1, 0);

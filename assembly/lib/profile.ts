@@ -7,7 +7,7 @@ import { PROFILE_ROWS } from "../abi/profile_rows";
 import { IORING_OP_LAST, IORING_REGISTER_LAST } from "../abi/uapi";
 import { EINVAL } from "../abi/errno";
 import {
-  S_BEHAVIOURS, S_LIMITS, S_OP_MEANS, S_PROFILE, S_PROFILE_MASKS, S_REGISTER_MEANS, S_SENDZC_MEANS, S_SWITCHES,
+  S_BEHAVIOURS, S_LIMITS, S_OP_MEANS, S_PROFILE, S_PROFILE_MASKS, S_REGISTER_MEANS, S_SENDZC_MEANS, S_SWITCHED, S_SWITCHES,
 } from "./state";
 
 // Bits that are valid before the rows have their say, by kind of row.
@@ -28,6 +28,8 @@ const SENDZC_BITS: u32 = 8;
 @inline export function limit(which: u32): u32 { return load<u32>(S_LIMITS + (which << 2)); }
 /** The value of the switch SW_*, 0 = off. */
 @inline export function switchOn(which: u32): u32 { return load<u8>(S_SWITCHES + which) as u32; }
+/** Hot paths ask this first. */
+@inline export function anySwitch(): bool { return load<u32>(S_SWITCHED) != 0; }
 /** The flags of a kind (ROW_SETUP ... ROW_ZC) that this kernel knows. */
 @inline export function validFlags(kind: u32): u32 { return load<u32>(S_PROFILE_MASKS + (kind << 2)); }
 /** What the flags of the slot era's zero-copy send are done as (SENDZC_*); SENDZC_BAD: one of them means nothing. */
@@ -115,5 +117,6 @@ function setBit(at: usize, bit: u32, on: bool): void {
 export function switchSet(which: u32, value: u32): i32 {
   if (which >= SW_COUNT || value > 255) return -EINVAL;
   store<u8>(S_SWITCHES + (which as usize), value as u8);
+  if (value) store<u32>(S_SWITCHED, 1);
   return 0;
 }

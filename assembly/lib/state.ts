@@ -78,6 +78,7 @@ export const S_BEHAVIOURS: usize = STATE_BASE + 0xb48; // u64, bit B_*
 export const S_LIMITS: usize = STATE_BASE + 0xb50; // u32 per L_*, 32 bytes
 export const S_PROFILE_MASKS: usize = STATE_BASE + 0xb70; // u32 of valid flags per kind of row, 40 bytes
 export const S_SWITCHES: usize = STATE_BASE + 0xba0; // u8 per SW_*, 32 bytes
+export const S_SWITCHED: usize = STATE_BASE + 0xbc8; // is any of them on?
 export const S_SENDZC_MEANS: usize = STATE_BASE + 0xbc0; // u8 per bit of SENDZC's ioprio: the bit of SENDZC_*, 255 = refused, 8 bytes
 // net/tcp_hash.ts
 export const S_TCP_EHASH: usize = STATE_BASE + 0x1800; // 256 chains of connections, 1024 bytes
