@@ -281,3 +281,31 @@ test("generated programs neither panic nor leak with a proposal on", async () =>
   ])
     await runRandom(machine, 40);
 });
+
+test("a full CQ loses nothing of what a proposal posts, and keeps its order", async () => {
+  const sends = (more: (ud: number) => string) =>
+    [1, 2, 3, 4].map((ud) => `${SEND} ud=${ud} ${more(ud)}\nsubmit`).join("\n");
+  const full = (more: (ud: number) => string) =>
+    `pair a b tcp lo\nsetup 2 CQSIZE 2\nbuf x 4096 1\n${sends(more)}\nreap\nsettle\nsettle\nsettle`;
+  const separate = await runChecked(
+    "6.18 two_cqe_sep_ud",
+    full((ud) => `addr3=${70 + ud}`),
+  );
+  assert.deepEqual(
+    cqesOf(separate),
+    [1, 2, 3, 4].flatMap((ud) => [`${ud} 1000 M`, `${70 + ud} 0 N`]),
+  );
+  for (const [how, result] of [
+    ["first", 0],
+    ["combined", 1000],
+  ] as const) {
+    const skipped = await runChecked(
+      `6.18 zc_skip_success=${how}`,
+      full(() => "flags=CQE_SKIP"),
+    );
+    assert.deepEqual(
+      cqesOf(skipped),
+      [1, 2, 3, 4].map((ud) => `${ud} ${result} N`),
+    );
+  }
+});
