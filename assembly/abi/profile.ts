@@ -2,10 +2,11 @@
 // asks the table (lib/profile.ts) and never for a version.
 //
 // Below 6.0 stands the era of notification slots, which no released kernel ever had (spec: notif-slots.md 0); `aug16` is a
-// proposal of its last weeks that was never merged, as it would have been on top of rc3. Above 6.18 stands what is known of later
-// releases.
+// proposal of its last weeks that was never merged, as it would have been on top of rc3. Above 6.18 stands 7.1, with what came in
+// 6.19 and 7.0.
 //
-// Sources: notif-slots.md 1.1, 2.3, 3; send-zc.md 7; io_uring_setup(2), io_uring_enter(2), io_uring_register(2) ("available since").
+// A release is what its first version was: 6.N.0, without the fixes of its stable branch. docs/profiles.md has the sources of
+// each row: send-zc.md 7, bug-history.md, notif-slots.md 1.1, 2.3, 3, and what man pages say is "available since".
 
 // The order is the order of time: a row of the table holds from one profile to another, both included.
 export const PROFILE_RFC3: u32 = 0;
@@ -16,6 +17,7 @@ export const PROFILE_AUG16: u32 = 4;
 /** 6.N is PROFILE_6_0 + N. */
 export const PROFILE_6_0: u32 = 5;
 export const PROFILE_6_18: u32 = 23;
+/** 7.1, the last one. */
 export const PROFILE_LATER: u32 = 24;
 export const PROFILE_COUNT: u32 = 25;
 export const PROFILE_DEFAULT: u32 = 23;
@@ -28,10 +30,23 @@ export const ROW_ENTER: u32 = 3; // id: bit number of an IORING_ENTER_* flag
 export const ROW_SQE: u32 = 4; // id: bit number of an IOSQE_* flag
 export const ROW_FEATURE: u32 = 5; // id: bit number of an IORING_FEAT_* flag
 export const ROW_SEND: u32 = 6; // id: bit number in sqe.ioprio of SEND and SENDMSG
-export const ROW_ZC: u32 = 7; // id: bit number in sqe.ioprio of the zero-copy sends
+export const ROW_ZC: u32 = 7; // id: bit number in sqe.ioprio of SEND_ZC
 export const ROW_LIMIT: u32 = 8; // id: L_*; value: log2 of the limit
 export const ROW_BEHAVIOUR: u32 = 9; // id: B_*
 export const ROW_SENDZC: u32 = 10; // id: bit number in sqe.ioprio of the slot era's zero-copy send; value: the bit of SENDZC_* it is done as
+// More flags; id: bit number.
+export const ROW_SENDMSG_ZC: u32 = 21; // sqe.ioprio of SENDMSG_ZC (ROW_ZC: of SEND_ZC)
+export const ROW_RECV: u32 = 11; // sqe.ioprio of RECV and RECVMSG
+export const ROW_NOP: u32 = 12; // IORING_NOP_*
+export const ROW_MSG_RING: u32 = 13; // IORING_MSG_RING_*
+export const ROW_CANCEL: u32 = 14; // IORING_ASYNC_CANCEL_*
+export const ROW_TIMEOUT: u32 = 15; // IORING_TIMEOUT_*
+export const ROW_ACCEPT: u32 = 16; // sqe.ioprio of ACCEPT
+export const ROW_PBUF: u32 = 17; // IOU_PBUF_RING_*
+export const ROW_CLONE: u32 = 18; // flags of IORING_REGISTER_CLONE_BUFFERS
+export const ROW_URING_CMD: u32 = 19; // IORING_URING_CMD_*
+export const ROW_SOCKET_CMD: u32 = 20; // id: SOCKET_URING_OP_*
+export const ROW_KINDS: u32 = 28; // room for as many
 
 // Operations that have no opcode of 6.18: internal numbers, above all that an SQE can name.
 export const OPI_FIRST: u32 = 128;
@@ -82,7 +97,29 @@ export const B_ADDR_SAVED_ASYNC: u32 = 24; // the address is read once; before, 
 export const B_ZC_ACCT_CHECKED: u32 = 25; // more locked memory than the limit is ENOMEM (2.7)
 export const B_FIXEDBUF_TRUNCATION: u32 = 26; // a stream takes no more of a registered buffer than one skb holds (4.6)
 export const B_POLL_ONCE: u32 = 27; // a request that was polled and got nothing done goes to a worker (4.3)
-export const B_COUNT: u32 = 28;
+// Zero-copy sends.
+export const B_ZC_FAIL_NOTIF: u32 = 13; // a request that fails announces its notification, too; before, it has one CQE
+export const B_FAIL_KEEPS_PARTIAL: u32 = 15; // a request that fails after part of it was sent says how much; before, the errno
+export const B_ZC_FLUSH_IN_CLEANUP: u32 = 5; // a worker's notification is flushed behind its CQE; before, it may come first
+export const B_ZC_SUPPORT_CHECK: u32 = 6; // sockets that can only copy refuse; before, they copy
+export const B_ZC_IOPRIO_LATE: u32 = 7; // unknown ioprio bits are found when the notification exists: two CQEs
+export const B_IMPORT_AT_PREP: u32 = 8; // address, msghdr and vector are read at submission; before, at issue
+export const B_BUF_LOOKUP_AT_ISSUE: u32 = 9; // a registered buffer is looked up at issue; before, at submission
+export const B_SENDMSG_ZC_ACCT: u32 = 10; // SENDMSG_ZC charges its pages as locked memory
+export const B_ZC_ACCT_AT_PREP: u32 = 11; // pages are charged at submission; before, at issue
+export const B_LINK_CTX: u32 = 12; // only notifications of one ring and task are chained; before, that check did nothing
+export const B_ZC_FIXED_VEC: u32 = 14; // SEND_ZC takes a vector of registered memory
+// The rest of io_uring.
+export const B_SEND_SELECT: u32 = 28; // SEND takes provided buffers
+export const B_LAZY_WAKE: u32 = 29; // task work need not wake a waiter before there is as much as it waits for
+export const B_DRAIN_BY_COUNT: u32 = 30; // a drained request waits until nothing else is allocated; before, for a number of CQEs
+export const B_RING_MEM_ACCT: u32 = 31; // rings are charged as locked memory
+export const B_REG_REG_RING: u32 = 32; // io_uring_register takes a registered ring
+export const B_CLONE_RANGE: u32 = 33; // a part of a buffer table can be cloned
+export const B_RECV_LIMIT: u32 = 34; // a multishot RECV can have a limit of bytes
+// The network.
+export const B_COPY_AT_DELIVERY: u32 = 35; // received user pages are copied in local delivery; before, wherever a packet comes in
+export const B_COUNT: u32 = 36;
 
 // Switches: proposals that were never released, and choices that Linux left open. Off (0) unless asked for.
 export const SW_TW_ORDER: u32 = 0; // order of task work: 0 as the profile has it, 1 fifo, 2 lifo

@@ -152,6 +152,8 @@ export const IORING_SETUP_REGISTERED_FD_ONLY: u32 = 0x8000;
 export const IORING_SETUP_NO_SQARRAY: u32 = 0x10000;
 export const IORING_SETUP_HYBRID_IOPOLL: u32 = 0x20000;
 export const IORING_SETUP_CQE_MIXED: u32 = 0x40000;
+export const IORING_SETUP_SQE_MIXED: u32 = 0x80000; // 6.19
+export const IORING_SETUP_SQ_REWIND: u32 = 0x100000; // 7.0
 
 // io_uring_params.features
 export const IORING_FEAT_SINGLE_MMAP: u32 = 0x1;
@@ -230,6 +232,7 @@ export const IORING_TIMEOUT_REALTIME: u32 = 0x8;
 export const IORING_LINK_TIMEOUT_UPDATE: u32 = 0x10;
 export const IORING_TIMEOUT_ETIME_SUCCESS: u32 = 0x20;
 export const IORING_TIMEOUT_MULTISHOT: u32 = 0x40;
+export const IORING_TIMEOUT_IMMEDIATE_ARG: u32 = 0x80; // 7.1: sqe.addr is the time in ns
 export const IORING_ASYNC_CANCEL_ALL: u32 = 0x1;
 export const IORING_ASYNC_CANCEL_FD: u32 = 0x2;
 export const IORING_ASYNC_CANCEL_ANY: u32 = 0x4;
@@ -273,6 +276,7 @@ export const SOCKET_URING_OP_SIOCOUTQ: u32 = 1;
 export const SOCKET_URING_OP_GETSOCKOPT: u32 = 2;
 export const SOCKET_URING_OP_SETSOCKOPT: u32 = 3;
 export const SOCKET_URING_OP_TX_TIMESTAMP: u32 = 4;
+export const SOCKET_URING_OP_GETSOCKNAME: u32 = 5; // 6.19
 
 // Flags of register opcodes
 export const IORING_REGISTER_FILES_SKIP: i32 = -2;
@@ -476,3 +480,5 @@ export const IORING_OP_READV_FIXED: u32 = 60;
 export const IORING_OP_WRITEV_FIXED: u32 = 61;
 export const IORING_OP_PIPE: u32 = 62;
 export const IORING_OP_LAST: u32 = 63; // first opcode that 6.18 does not know
+export const IORING_OP_NOP128: u32 = 63; // 6.19
+export const IORING_OP_URING_CMD128: u32 = 64; // 6.19

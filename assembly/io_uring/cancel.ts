@@ -8,6 +8,8 @@ import {
   IORING_ASYNC_CANCEL_USERDATA, SQE_OFF_ADDR, SQE_OFF_CANCEL_FLAGS, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF,
 } from "../abi/uapi";
 import { TR_IO_URING_CANCEL, TRACE_RING } from "../abi/trace";
+import { ROW_CANCEL } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { SCRATCH_CANCEL } from "../lib/state";
 import { trace } from "../lib/trace";
 import { FD_MAX, Task, fdSlot } from "../kernel/task";
@@ -22,7 +24,6 @@ import {
   IOU_COMPLETE, REQ_F_BUFFER_SELECT, REQ_F_FIXED_FILE, REQ_F_UNBOUND, Req, RingCtx, setFail, setRes,
 } from "./types";
 
-export const CANCEL_FLAGS: u32 = 0x3f;
 const ALL: u32 = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY;
 
 /** What a cancellation looks for. */
@@ -46,7 +47,7 @@ export function asyncCancelPrep(req: Req, sqe: usize): i32 {
   if (req.flags & REQ_F_BUFFER_SELECT) return -EINVAL;
   if (load<u64>(sqe, SQE_OFF_OFF) || load<u32>(sqe, SQE_OFF_FILE_INDEX)) return -EINVAL;
   const flags = load<u32>(sqe, SQE_OFF_CANCEL_FLAGS);
-  if (flags & ~CANCEL_FLAGS) return -EINVAL;
+  if (flags & ~validFlags(ROW_CANCEL)) return -EINVAL;
   if (flags & IORING_ASYNC_CANCEL_ANY && flags & (IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP)) return -EINVAL;
   req.msg_flags = flags;
   req.cmd_addr = load<u64>(sqe, SQE_OFF_ADDR);

@@ -8,6 +8,8 @@ import {
   SQE_OFF_CMD_OP, SQE_OFF_FILE_INDEX, SQE_OFF_MSG_FLAGS,
 } from "../abi/uapi";
 import { NOT_MODELLED_FORM } from "../abi/not_modelled";
+import { ROW_SOCKET_CMD, ROW_URING_CMD } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { notModelled } from "../lib/not_modelled";
 import { copyToUser } from "../mm/vma";
 import { FILE_NULL, FILE_SOCKET } from "../fs/file";
@@ -24,7 +26,7 @@ const CMD_PAD: u32 = SQE_OFF_CMD_OP + 4;
 export function uringCmdPrep(req: Req, sqe: usize): i32 {
   if (load<u32>(sqe, CMD_PAD)) return -EINVAL;
   const flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS), select = (req.flags & REQ_F_BUFFER_SELECT) != 0;
-  if (flags & ~(IORING_URING_CMD_FIXED | IORING_URING_CMD_MULTISHOT)) return -EINVAL;
+  if (flags & ~validFlags(ROW_URING_CMD)) return -EINVAL;
   if (flags & IORING_URING_CMD_FIXED && select) return -EINVAL;
   if (((flags & IORING_URING_CMD_MULTISHOT) != 0) != select) return -EINVAL;
   req.msg_flags = load<u32>(sqe, SQE_OFF_CMD_OP);
@@ -47,6 +49,7 @@ export function uringCmdIssue(req: Req): i32 {
 }
 
 function sockCommand(req: Req, sk: Sock): i32 {
+  if (req.msg_flags > 31 || !((validFlags(ROW_SOCKET_CMD) >> req.msg_flags) & 1)) return -EOPNOTSUPP;
   switch (req.msg_flags) {
     case SOCKET_URING_OP_SIOCINQ: return sockIoctlUring(sk, SIOCINQ);
     case SOCKET_URING_OP_SIOCOUTQ: return sockIoctlUring(sk, SIOCOUTQ);
@@ -55,7 +58,7 @@ function sockCommand(req: Req, sk: Sock): i32 {
       return sockSetsockopt(sk, req.cmd_addr as i32, (req.cmd_addr >> 32) as i32, req.iter, req.cmd_len as i32);
     case SOCKET_URING_OP_TX_TIMESTAMP:
       return req.ctx.flags & (IORING_SETUP_CQE32 | IORING_SETUP_CQE_MIXED) ? notModelled(NOT_MODELLED_FORM | req.opcode) : -EINVAL;
-    default: return -EOPNOTSUPP;
+    default: return notModelled(NOT_MODELLED_FORM | req.opcode);
   }
 }
 

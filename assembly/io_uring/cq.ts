@@ -14,6 +14,8 @@ import {
   IORING_SQ_CQ_OVERFLOW, RING_OFF_CQES, RING_OFF_CQ_HEAD, RING_OFF_CQ_OVERFLOW, RING_OFF_CQ_TAIL, RING_OFF_SQ_FLAGS,
 } from "../abi/uapi";
 import { TR_IO_URING_COMPLETE, TR_IO_URING_CQE_OVERFLOW, TRACE_RING } from "../abi/trace";
+import { B_ZC_FLUSH_IN_CLEANUP } from "../abi/profile";
+import { has } from "../lib/profile";
 import { bugOn, DEBUG } from "../lib/bug";
 import { cntAdd, cntInc } from "../lib/state";
 import { POOL_OVERFLOW, poolAlloc, poolFree } from "../lib/pool";
@@ -161,7 +163,9 @@ function post(ctx: RingCtx, object: usize, user_data: u64, res: i32, cflags: u32
   else overflow(ctx, object, user_data, res, cflags, extra1, extra2);
 }
 
+/** A CQE that no SQE of the ring stands for. */
 export function postCqe(ctx: RingCtx, object: usize, user_data: u64, res: i32, cflags: u32): void {
+  ctx.cq_extra++;
   post(ctx, object, user_data, res, cflags, 0, 0);
 }
 
@@ -171,6 +175,7 @@ export function postCqe(ctx: RingCtx, object: usize, user_data: u64, res: i32, c
 /** A CQE only if the ring itself has room: never goes to the overflow list. False: not posted. */
 export function postCqeNoOverflow(ctx: RingCtx, object: usize, user_data: u64, res: i32, cflags: u32): bool {
   if (!fillCq(ctx, false, user_data, res, cflags, 0, 0)) return false;
+  ctx.cq_extra++;
   cntInc(CNT_CQES);
   trace(TRACE_RING, TR_IO_URING_COMPLETE, object, user_data, res as u32, cflags);
   return true;
@@ -180,7 +185,7 @@ export function postCqeNoOverflow(ctx: RingCtx, object: usize, user_data: u64, r
 function checkPosting(req: Req): void {
   bugOn((req.flags & REQ_F_POSTED) != 0, BUG_CQE_TWICE, changetype<usize>(req), req.opcode);
   req.flags |= REQ_F_POSTED;
-  if (req.flags & REQ_F_NOTIF) bugOn(req.nd_main_posted == 0, BUG_NOTIF_BEFORE_SEND, changetype<usize>(req));
+  if (req.flags & REQ_F_NOTIF) bugOn(req.nd_main_posted == 0 && has(B_ZC_FLUSH_IN_CLEANUP), BUG_NOTIF_BEFORE_SEND, changetype<usize>(req));
   if (req.notif) req.notif.nd_main_posted = 1;
 }
 

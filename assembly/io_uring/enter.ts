@@ -12,10 +12,10 @@ import {
   GETEVENTS_ARG_SIZE, GETEVENTS_OFF_MIN_WAIT_USEC, GETEVENTS_OFF_SIGMASK, GETEVENTS_OFF_SIGMASK_SZ, GETEVENTS_OFF_TS, IORING_ENTER_ABS_TIMER,
   IORING_ENTER_EXT_ARG, IORING_ENTER_EXT_ARG_REG, IORING_ENTER_GETEVENTS, IORING_ENTER_REGISTERED_RING, IORING_ENTER_SQ_WAIT,
   IORING_ENTER_SQ_WAKEUP, IORING_REG_WAIT_TS, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_IOPOLL, IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER,
-  IORING_SETUP_SQPOLL, REG_WAIT_OFF_FLAGS, REG_WAIT_OFF_MIN_WAIT_USEC, REG_WAIT_OFF_SIGMASK, REG_WAIT_OFF_SIGMASK_SZ, REG_WAIT_OFF_TS, REG_WAIT_SIZE,
+  IORING_FEAT_MIN_TIMEOUT, IORING_SETUP_SQPOLL, REG_WAIT_OFF_FLAGS, REG_WAIT_OFF_MIN_WAIT_USEC, REG_WAIT_OFF_SIGMASK, REG_WAIT_OFF_SIGMASK_SZ, REG_WAIT_OFF_TS, REG_WAIT_SIZE,
   RING_OFF_CQ_HEAD, RING_OFF_CQ_TAIL,
 } from "../abi/uapi";
-import { ROW_ENTER } from "../abi/profile";
+import { ROW_ENTER, ROW_FEATURE } from "../abi/profile";
 import { WAIT_DEFERRED, WAIT_EVENTS, WAIT_FD, WAIT_HAVE, WAIT_KIND, WAIT_NOTIFS, WAIT_REQS, WAIT_RING, WAIT_WANTED } from "../abi/wait";
 import { bugOn } from "../lib/bug";
 import { validFlags } from "../lib/profile";
@@ -28,7 +28,7 @@ import { copyFromUser, userReadable } from "../mm/vma";
 import { current } from "../kernel/task";
 import { CLOCK_MONOTONIC_START, FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, fromClock, sleepStep } from "../kernel/sched";
 import { FILE_RING, fdFile } from "../fs/file";
-import { drainReport } from "./drain";
+import { drainCommit, drainReport } from "./drain";
 import { cqEventsUser, overflowFlush } from "./cq";
 import { regWait } from "./region";
 import { registeredRing, registeredRingError } from "./ring_fds";
@@ -93,6 +93,7 @@ function getEvents(ctx: RingCtx, fd: i32, min: u32, flags: u32, arg: u64, argsz:
   if (copyFromUser(a, arg, GETEVENTS_ARG_SIZE)) return -EFAULT;
   const ts = load<u64>(a, GETEVENTS_OFF_TS), sig = load<u64>(a, GETEVENTS_OFF_SIGMASK), sigsz = load<u32>(a, GETEVENTS_OFF_SIGMASK_SZ);
   const minUsec = load<u32>(a, GETEVENTS_OFF_MIN_WAIT_USEC);
+  if (minUsec && !(validFlags(ROW_FEATURE) & IORING_FEAT_MIN_TIMEOUT)) return -EINVAL;
   if (ts && copyFromUser(a, ts, 16)) return -EFAULT;
   return wait(ctx, fd, min, ts ? deadlineOf(a, flags) : FOREVER, minUsec, sig, sigsz);
 }
@@ -137,6 +138,7 @@ function iopollCheck(ctx: RingCtx, min: u32): i32 {
 
 function flushOverflow(ctx: RingCtx): void {
   overflowFlush(ctx);
+  drainCommit(ctx);
   if (ctx.timeouts_active) flushTimeouts(ctx);
 }
 

@@ -14,7 +14,7 @@ import { IORING_OP_POLL_ADD, IORING_OP_SPLICE, IORING_OP_TEE, IORING_SETUP_DEFER
 import { TR_IO_URING_QUEUE_ASYNC_WORK, TRACE_CTX_IOWQ, TRACE_RING } from "../abi/trace";
 import { choose } from "../lib/rng";
 import { CNT_IOWQ } from "../abi/counters";
-import { SCRATCH_COUNT, S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_IDLE, S_IOWQ_MAX, S_IOWQ_TIMER, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX, cntInc } from "../lib/state";
+import { SCRATCH_COUNT, S_IOWQ_BUSY, S_IOWQ_HEAD, S_IOWQ_IDLE, S_IOWQ_MAX, S_IOWQ_TIMER, S_IOWQ_TURN, S_SEED, S_SLEEP_MASK, S_SLEEP_WQ, S_TRACE_CTX, cntInc } from "../lib/state";
 import { Timer, timerArmIn, timerArmed, timerNew } from "../lib/timer";
 import { trace, traceOn } from "../lib/trace";
 import { threadBegin, threadEnd } from "../kernel/sched";
@@ -160,7 +160,9 @@ function taskFail(req: Req): void { deferFailed(req, req.res); }
  * and found its task work; with a seed it may be faster.
  */
 function workerTimeout(arg: usize): void {
+  store<u32>(S_IOWQ_TURN, 1);
   while (workerTurn(false) && !choose(2)) {}
+  store<u32>(S_IOWQ_TURN, 0);
 }
 
 function workerTurn(warm: bool): bool {

@@ -8,6 +8,8 @@ import {
   SQE_OFF_ADDR, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF,
 } from "../abi/uapi";
 import { POOL_KBUF, POOL_NODE, poolAlloc, poolFree } from "../lib/pool";
+import { B_RING_MEM_ACCT, ROW_PBUF } from "../abi/profile";
+import { has, validFlags } from "../lib/profile";
 import { SCRATCH_BUF_REG, nil } from "../lib/state";
 import { getPage, putPage } from "../mm/page";
 import { accessOk, copyFromUser, copyToUser, userWritable, vmMap, vmUnmap } from "../mm/vma";
@@ -106,7 +108,7 @@ export function registerPbufRing(ctx: RingCtx, arg: u64): i32 {
   if (copyFromUser(p, arg, BUF_REG_SIZE)) return -EFAULT;
   const flags = load<u16>(p, BUF_REG_OFF_FLAGS) as u32, nr = load<u32>(p, BUF_REG_OFF_RING_ENTRIES), bgid = load<u16>(p, BUF_REG_OFF_BGID) as u32;
   if (load<u64>(p, BUF_REG_OFF_RESV) | load<u64>(p, BUF_REG_OFF_RESV + 8) | load<u64>(p, BUF_REG_OFF_RESV + 16)) return -EINVAL;
-  if (flags & ~(IOU_PBUF_RING_MMAP | IOU_PBUF_RING_INC)) return -EINVAL;
+  if (flags & ~validFlags(ROW_PBUF)) return -EINVAL;
   if (!nr || nr & (nr - 1) || nr >= MAX_BIDS) return -EINVAL; // full and empty must differ
   const old = bufGroup(ctx, bgid);
   if (old) {
@@ -114,7 +116,7 @@ export function registerPbufRing(ctx: RingCtx, arg: u64): i32 {
     groupFree(ctx, old);
   }
   const pages = ((nr << BUF_SHIFT) + PAGE_SIZE - 1) >> PAGE_SHIFT, t = current();
-  const charged = ctx.acct != 0;
+  const charged = ctx.acct != 0 && has(B_RING_MEM_ACCT);
   if (charged && accountMem(t, pages)) return -ENOMEM;
   const at = flags & IOU_PBUF_RING_MMAP ? kernelRing(pages) : userRing(load<u64>(p, BUF_REG_OFF_RING_ADDR), pages);
   const g = at < 0 ? nil<BufGroup>() : bufGroupNew(ctx, bgid);

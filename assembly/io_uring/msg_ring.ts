@@ -9,6 +9,8 @@ import {
   IORING_SETUP_R_DISABLED, SQE_OFF_ADDR, SQE_OFF_ADDR3, SQE_OFF_BUF_INDEX, SQE_OFF_FD, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF,
   SQE_SIZE,
 } from "../abi/uapi";
+import { ROW_MSG_RING } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { SCRATCH_REGISTER } from "../lib/state";
 import { copyFromUser } from "../mm/vma";
 import { FILE_RING, File, fdFile, fget, fputLater } from "../fs/file";
@@ -19,8 +21,6 @@ import { flushTimeouts } from "./timeout";
 import { reqTaskWorkAdd, taskWorkAdd } from "./tw";
 import { IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_CQE_SKIP, REQ_F_NEED_CLEANUP, Req, RingCtx, setFail, setRes } from "./types";
 
-const FLAGS: u32 = IORING_MSG_RING_CQE_SKIP | IORING_MSG_RING_FLAGS_PASS;
-
 export function msgRingPrep(req: Req, sqe: usize): i32 {
   if (load<u32>(sqe, SQE_OFF_BUF_INDEX)) return -EINVAL; // nor a personality
   req.cmd_addr = load<u64>(sqe, SQE_OFF_OFF);
@@ -30,7 +30,7 @@ export function msgRingPrep(req: Req, sqe: usize): i32 {
   req.buf_index = load<u32>(sqe, SQE_OFF_FILE_INDEX);
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS);
   req.nd_head = changetype<Req>(0);
-  return req.msg_flags & ~FLAGS ? -EINVAL : 0;
+  return req.msg_flags & ~validFlags(ROW_MSG_RING) ? -EINVAL : 0;
 }
 
 export function msgRing(req: Req): i32 {
@@ -125,7 +125,7 @@ export function msgRingSync(arg: u64): i32 {
   const sqe = SCRATCH_REGISTER;
   if (copyFromUser(sqe, arg, SQE_SIZE)) return -EFAULT;
   const head = load<u16>(sqe) as u32, flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS);
-  if (head != IORING_OP_MSG_RING || load<u32>(sqe, SQE_OFF_BUF_INDEX) || flags & ~FLAGS) return -EINVAL; // no SQE flags either
+  if (head != IORING_OP_MSG_RING || load<u32>(sqe, SQE_OFF_BUF_INDEX) || flags & ~validFlags(ROW_MSG_RING)) return -EINVAL; // no SQE flags either
   if (load<u32>(sqe, SQE_OFF_ADDR) != IORING_MSG_DATA) return -EINVAL;
   const f = fdFile(load<i32>(sqe, SQE_OFF_FD));
   if (!f) return -EBADF;

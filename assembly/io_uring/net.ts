@@ -1,14 +1,18 @@
 // What all sends and receives share: import of address, buffer and message, the retry rules, the result.
 //
-// Spec: send-zc.md 2.2-2.4; bug-history A06, A10, A11, A15, A25.
+// What an SQE points to (address, msghdr, vector; that a buffer lies in user space) is read at submission. Before 6.10 it was
+// read at the first issue, and at submission only for a request that had to wait for its turn (opPrepAsync()): SEND_F_IMPORT.
+//
+// Spec: send-zc.md 2.2-2.4, 7; bug-history A06, A10, A11, A15, A25.
 import { ASYNC_SIZE } from "../abi/layout";
 import { EFAULT, EINTR, EINVAL, EMSGSIZE, ENOMEM } from "../abi/errno";
 import { SQE_OFF_SENDZC_ADDR_LEN } from "../abi/notif_slots";
 import { MAX_RW_COUNT, MSG_WAITALL, SOCK_SEQPACKET, SOCK_STREAM, UIO_MAXIOV } from "../abi/socket";
 import {
-  IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED, SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR_LEN, SQE_OFF_LEN, SQE_OFF_PAD3,
+  IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_RECVSEND_FIXED_BUF, IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED, SQE_OFF_ADDR, SQE_OFF_ADDR2,
+  SQE_OFF_ADDR_LEN, SQE_OFF_LEN, SQE_OFF_PAD3,
 } from "../abi/uapi";
-import { B_NOTIF_SLOTS } from "../abi/profile";
+import { B_FAIL_KEEPS_PARTIAL, B_IMPORT_AT_PREP, B_NOTIF_SLOTS } from "../abi/profile";
 import { has } from "../lib/profile";
 import { SCRATCH_SEND_MSG, nil } from "../lib/state";
 import { iterUbuf } from "../mm/iov_iter";
@@ -49,22 +53,56 @@ export function sendAlloc(req: Req): bool {
   return true;
 }
 
+/** In req.zc_flags above the 16 bits of sqe.ioprio: what the SQE points to has not been read yet. */
+export const SEND_F_IMPORT: u32 = 0x100000;
+
 /** SEND's buffer and optional address, from the SQE (spec 2.2 C4-C9 without the zero-copy parts). */
 export function sendSetup(req: Req, sqe: usize): i32 {
   if (load<u16>(sqe, SQE_OFF_PAD3) && !has(B_NOTIF_SLOTS)) return -EINVAL;
-  const err = sendSetupAddr(req, sqe);
+  if (!has(B_IMPORT_AT_PREP)) return importLater(req, sqe);
+  const err = sendSetupAddr(req, load<u64>(sqe, SQE_OFF_ADDR2), sendAddrLen(sqe));
   if (err) return err;
   return sendSetupBuf(req, load<u64>(sqe, SQE_OFF_ADDR), load<u32>(sqe, SQE_OFF_LEN));
 }
 
-export function sendSetupAddr(req: Req, sqe: usize): i32 {
-  const addr = load<u64>(sqe, SQE_OFF_ADDR2);
+/** Before 6.10: keeps the pointers of the SQE, the address in the place of the iterator. */
+export function importLater(req: Req, sqe: usize): i32 {
+  req.zc_flags |= SEND_F_IMPORT;
+  req.cmd_addr = load<u64>(sqe, SQE_OFF_ADDR);
+  req.cmd_len = load<u32>(sqe, SQE_OFF_LEN);
+  req.iter = load<u64>(sqe, SQE_OFF_ADDR2);
+  req.iter1 = sendAddrLen(sqe);
+  return 0;
+}
+
+/** Reads what importLater() left, once. 0 or -errno. */
+export function sendImport(req: Req): i32 {
+  if (!(req.zc_flags & SEND_F_IMPORT)) return 0;
+  req.zc_flags &= ~SEND_F_IMPORT;
+  if (req.opcode == IORING_OP_SENDMSG || req.opcode == IORING_OP_SENDMSG_ZC) return sendmsgSetup(req, req.cmd_addr);
+  const err = sendSetupAddr(req, req.iter, req.iter1 as u32);
+  if (err || req.zc_flags & IORING_RECVSEND_FIXED_BUF) return err;
+  return sendSetupBuf(req, req.cmd_addr, req.cmd_len);
+}
+
+/** The request has to wait for its turn: what is read before that is the message, or the address of a send without one. */
+export function sendPrepAsync(req: Req): i32 {
+  if (!(req.zc_flags & SEND_F_IMPORT)) return 0;
+  if (req.opcode == IORING_OP_SENDMSG || req.opcode == IORING_OP_SENDMSG_ZC) return sendImport(req);
+  const addr = req.iter;
+  req.iter = 0;
+  return sendSetupAddr(req, addr, req.iter1 as u32);
+}
+
+/** In the slot era the length stands where zero-copy sends have it. */
+@inline export function sendAddrLen(sqe: usize): u32 { return load<u16>(sqe + (has(B_NOTIF_SLOTS) ? SQE_OFF_SENDZC_ADDR_LEN : SQE_OFF_ADDR_LEN)); }
+
+export function sendSetupAddr(req: Req, addr: u64, len: u32): i32 {
   if (!addr) return 0;
   if (!req.async_data && !sendAlloc(req)) return -ENOMEM;
-  const len = load<u16>(sqe + (has(B_NOTIF_SLOTS) ? SQE_OFF_SENDZC_ADDR_LEN : SQE_OFF_ADDR_LEN)) as i32;
-  const err = importSockaddr(req.async_data + AD_NAME, addr, len);
+  const err = importSockaddr(req.async_data + AD_NAME, addr, len as i32);
   if (err) return err;
-  userMsg(req).namelen = len;
+  userMsg(req).namelen = len as i32;
   sendState(req).has_name = 1;
   return 0;
 }
@@ -98,10 +136,10 @@ export function setupVec(req: Req, uiov: u64, nr: u64): i32 {
 }
 
 /** SENDMSG's msghdr: name, vector, control pointer (spec C10). */
-export function sendmsgSetup(req: Req, sqe: usize): i32 {
+export function sendmsgSetup(req: Req, addr: u64): i32 {
   if (!req.async_data && !sendAlloc(req)) return -ENOMEM;
   const um = userMsg(req);
-  const err = copyMsghdr(um, load<u64>(sqe, SQE_OFF_ADDR));
+  const err = copyMsghdr(um, addr);
   if (err) return err;
   if (um.namelen) {
     if (copyFromUser(req.async_data + AD_NAME, um.name, um.namelen)) return -EFAULT;
@@ -154,7 +192,7 @@ export function sleepOrIntr(req: Req): i32 {
 }
 
 export function sendrecvFail(req: Req): void {
-  if (req.done_io) req.res = req.done_io as i32;
+  if (req.done_io && has(B_FAIL_KEEPS_PARTIAL)) req.res = req.done_io as i32;
 }
 
 export function sendCleanup(req: Req): void {

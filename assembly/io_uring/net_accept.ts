@@ -9,6 +9,8 @@ import {
   IORING_FILE_INDEX_ALLOC, IORING_ACCEPT_DONTWAIT, IORING_ACCEPT_MULTISHOT, IORING_ACCEPT_POLL_FIRST, IORING_CQE_F_MORE, IORING_CQE_F_SOCK_NONEMPTY, SQE_OFF_ADDR,
   SQE_OFF_ADDR2, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS,
 } from "../abi/uapi";
+import { ROW_ACCEPT } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { FILE_SOCKET, File, fdFree, fdInstall } from "../fs/file";
 import { acceptFile } from "../net/accept";
 import { Sock } from "../net/sock";
@@ -19,15 +21,13 @@ import {
   IO_URING_F_NONBLOCK, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_APOLL_MULTISHOT, REQ_F_CANCELLED, REQ_F_NOWAIT, REQ_F_POLLED, Req, setFail, setRes,
 } from "./types";
 
-const ACCEPT_FLAGS: u32 = IORING_ACCEPT_MULTISHOT | IORING_ACCEPT_DONTWAIT | IORING_ACCEPT_POLL_FIRST;
-
 // Operation state: cmd_addr and iter are the user's addr and addrlen, cmd_len the fixed slot, msg_flags those of accept4(2),
 // zc_flags IORING_ACCEPT_*.
 
 export function acceptPrep(req: Req, sqe: usize): i32 {
   if (load<u32>(sqe, SQE_OFF_LEN) || load<u16>(sqe, SQE_OFF_BUF_INDEX)) return -EINVAL;
   const flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS), slot = load<u32>(sqe, SQE_OFF_FILE_INDEX), how = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
-  if (how & ~ACCEPT_FLAGS || flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) return -EINVAL;
+  if (how & ~validFlags(ROW_ACCEPT) || flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) return -EINVAL;
   if (slot && flags & SOCK_CLOEXEC) return -EINVAL; // a fixed slot is no descriptor
   if (how & IORING_ACCEPT_MULTISHOT) {
     if (slot && slot != IORING_FILE_INDEX_ALLOC) return -EINVAL; // they cannot all have the same slot

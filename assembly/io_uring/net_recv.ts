@@ -11,6 +11,8 @@ import {
   IORING_CQE_F_BUF_MORE, IORING_CQE_F_MORE, IORING_CQE_F_SOCK_NONEMPTY, IORING_OP_RECV, IORING_OP_RECVMSG, IORING_RECVSEND_BUNDLE, IORING_RECVSEND_POLL_FIRST, IORING_RECV_MULTISHOT,
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS,
 } from "../abi/uapi";
+import { B_IMPORT_AT_PREP, B_RECV_LIMIT, ROW_RECV } from "../abi/profile";
+import { has, validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
 import { accessOk } from "../mm/vma";
 import { FILE_SOCKET } from "../fs/file";
@@ -19,7 +21,7 @@ import { SCRATCH_MSG, SCRATCH_NAME } from "../net/scratch";
 import { MsgHdr, SHUTDOWN_RCV, Sock } from "../net/sock";
 import { sockRecvmsg } from "../net/socket";
 import { BufGroup, bufSel, doBufferSelect, putKbufs, recycleKbuf } from "./kbuf";
-import { netRetry, pollFirst, sendAlloc, sendResult, sleepOrIntr, userMsg } from "./net";
+import { SEND_F_IMPORT, netRetry, pollFirst, sendAlloc, sendResult, sleepOrIntr, userMsg } from "./net";
 import {
   RECV_F_DONE, RECV_F_LIMIT, RECV_F_NO_RETRY, RECV_F_PER_CQE, RECV_F_RETRY, bundleNbufs, commitPartial, netState, recvSelect,
 } from "./net_bundle";
@@ -31,7 +33,6 @@ import {
   setFail, setRes,
 } from "./types";
 
-const RECVMSG_FLAGS: u32 = IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT | IORING_RECVSEND_BUNDLE;
 /** Receives in a row, besides the first, before a multishot request lets others have their turn. */
 const MSHOT_RETRY: u32 = 32;
 /** CQE flags that are those of a bundle's last receive; the buffer is that of the first. */
@@ -45,14 +46,14 @@ function prepCommon(req: Req, sqe: usize): i32 {
   if (load<u64>(sqe, SQE_OFF_ADDR2)) return -EINVAL;
   if ((len as i32) < 0) return -EINVAL;
   req.zc_flags = load<u16>(sqe, SQE_OFF_IOPRIO) as u32;
-  if (req.zc_flags & ~RECVMSG_FLAGS) return -EINVAL;
+  if (req.zc_flags & ~validFlags(ROW_RECV)) return -EINVAL;
   req.msg_flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS);
   if (req.msg_flags & MSG_DONTWAIT) req.flags |= REQ_F_NOWAIT;
   if (req.zc_flags & IORING_RECVSEND_BUNDLE && req.opcode == IORING_OP_RECVMSG) return -EINVAL;
   const s = netState(req);
   if (req.zc_flags & IORING_RECV_MULTISHOT) {
     if (!(req.flags & REQ_F_BUFFER_SELECT) || req.msg_flags & MSG_WAITALL) return -EINVAL;
-    if (limit && req.opcode != IORING_OP_RECV) return -EINVAL;
+    if (limit && (req.opcode != IORING_OP_RECV || !has(B_RECV_LIMIT))) return -EINVAL;
     if (limit) req.zc_flags |= RECV_F_LIMIT;
     s.mshot_left = limit;
     s.loops = 0;
@@ -72,24 +73,42 @@ export function recvPrep(req: Req, sqe: usize): i32 {
   const err = prepCommon(req, sqe);
   if (err) return err;
   if (req.flags & REQ_F_BUFFER_SELECT) return req.zc_flags & IORING_RECVSEND_BUNDLE && !sendAlloc(req) ? -ENOMEM : 0;
-  const addr = load<u64>(sqe, SQE_OFF_ADDR), len = min<u32>(req.cmd_len, MAX_RW_COUNT);
-  if (!accessOk(addr, len as u64)) return -EFAULT;
-  iterUbuf(reqIter(req), addr, len);
+  req.cmd_addr = load<u64>(sqe, SQE_OFF_ADDR);
+  return importOrLater(req);
+}
+
+/** Before 6.10 not before the first issue (net.ts SEND_F_IMPORT). */
+function importOrLater(req: Req): i32 {
+  req.zc_flags |= SEND_F_IMPORT;
+  return has(B_IMPORT_AT_PREP) ? recvImport(req) : 0;
+}
+
+/** The buffer, or the msghdr, that the SQE points to; once. 0 or -errno. */
+export function recvImport(req: Req): i32 {
+  if (!(req.zc_flags & SEND_F_IMPORT)) return 0;
+  req.zc_flags &= ~SEND_F_IMPORT;
+  if (req.opcode == IORING_OP_RECVMSG) return sendAlloc(req) ? recvmsgSetup(req) : -ENOMEM;
+  const len = min<u32>(req.cmd_len, MAX_RW_COUNT);
+  if (!accessOk(req.cmd_addr, len as u64)) return -EFAULT;
+  iterUbuf(reqIter(req), req.cmd_addr, len);
   return 0;
 }
 
 export function recvmsgPrep(req: Req, sqe: usize): i32 {
   const err = prepCommon(req, sqe);
   if (err) return err;
-  if (!sendAlloc(req)) return -ENOMEM;
   req.cmd_addr = load<u64>(sqe, SQE_OFF_ADDR);
-  return recvmsgSetup(req);
+  return importOrLater(req);
 }
 
 /** Unlike the others, RECV polls first and looks what it polled afterwards. */
 export function recvIssue(req: Req, issueFlags: u32): i32 {
   if (pollFirst(req)) return -EAGAIN;
   if (req.file.kind != FILE_SOCKET) return -ENOTSOCK;
+  if (req.zc_flags & SEND_F_IMPORT) {
+    const err = recvImport(req);
+    if (err) return err;
+  }
   const sk = changetype<Sock>(req.file.priv);
   let ret: i32;
   do {
@@ -105,6 +124,10 @@ export function recvIssue(req: Req, issueFlags: u32): i32 {
 
 export function recvmsgIssue(req: Req, issueFlags: u32): i32 {
   if (req.file.kind != FILE_SOCKET) return -ENOTSOCK;
+  if (req.zc_flags & SEND_F_IMPORT) {
+    const err = recvImport(req);
+    if (err) return err;
+  }
   if (pollFirst(req)) return -EAGAIN;
   const sk = changetype<Sock>(req.file.priv);
   let ret: i32;

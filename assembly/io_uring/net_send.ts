@@ -5,18 +5,20 @@
 import { EAGAIN, EINTR, EINVAL, ENOMEM, ENOTSOCK, ERESTARTSYS } from "../abi/errno";
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL } from "../abi/socket";
 import {
-  IORING_CQE_F_MORE, IORING_RECVSEND_BUNDLE, SQE_OFF_ADDR2, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO,
+  IORING_CQE_F_MORE, IORING_RECVSEND_BUNDLE, SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO,
   SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD3,
 } from "../abi/uapi";
 import { SQE_OFF_NOTIFICATION_IDX } from "../abi/notif_slots";
-import { B_NOTIF_SLOTS, B_SEND_ADDR, ROW_SEND, SW_SEND_ADDR } from "../abi/profile";
+import { B_IMPORT_AT_PREP, B_NOTIF_SLOTS, B_SEND_ADDR, ROW_SEND, SW_SEND_ADDR } from "../abi/profile";
 import { has, switchOn, validFlags } from "../lib/profile";
 import { nil } from "../lib/state";
 import { FILE_SOCKET } from "../fs/file";
 import { Sock } from "../net/sock";
 import { UbufInfo } from "../net/ubuf_info";
 import { BufGroup, doBufferSelect, putKbufs } from "./kbuf";
-import { netRetry, pollFirst, sendAlloc, sendCall, sendMsg, sendResult, sendSetup, sendSetupAddr, sendmsgSetup, sleepOrIntr } from "./net";
+import {
+  SEND_F_IMPORT, importLater, netRetry, pollFirst, sendAddrLen, sendAlloc, sendCall, sendImport, sendMsg, sendResult, sendSetup, sendSetupAddr, sendmsgSetup, sleepOrIntr,
+} from "./net";
 import { bundleNbufs, sendSelect } from "./net_bundle";
 import { vecGive, vecTake } from "./net_vec";
 import { reqPostCqe } from "./req";
@@ -62,7 +64,7 @@ function sendPrepSelect(req: Req, sqe: usize): i32 {
   if (load<u16>(sqe, SQE_OFF_PAD3)) return -EINVAL;
   if (!sendAlloc(req)) return -ENOMEM;
   req.cmd_len = load<u32>(sqe, SQE_OFF_LEN);
-  return sendSetupAddr(req, sqe);
+  return sendSetupAddr(req, load<u64>(sqe, SQE_OFF_ADDR2), sendAddrLen(sqe));
 }
 
 export function sendmsgPrep(req: Req, sqe: usize): i32 {
@@ -70,11 +72,15 @@ export function sendmsgPrep(req: Req, sqe: usize): i32 {
   const err = prepCommon(req, sqe);
   if (err) return err;
   if (req.zc_flags & IORING_RECVSEND_BUNDLE) return -EINVAL;
-  return sendmsgSetup(req, sqe);
+  return has(B_IMPORT_AT_PREP) ? sendmsgSetup(req, load<u64>(sqe, SQE_OFF_ADDR)) : importLater(req, sqe);
 }
 
 export function sendIssue(req: Req, issueFlags: u32): i32 {
   if (req.file.kind != FILE_SOCKET) return -ENOTSOCK;
+  if (req.zc_flags & SEND_F_IMPORT) {
+    const err = sendImport(req);
+    if (err) return err;
+  }
   if (pollFirst(req)) return -EAGAIN;
   const sk = changetype<Sock>(req.file.priv);
   let flags = req.msg_flags;

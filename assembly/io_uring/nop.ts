@@ -7,6 +7,8 @@ import {
   IORING_CQE_F_32, IORING_NOP_CQE32, IORING_NOP_FILE, IORING_NOP_FIXED_BUFFER, IORING_NOP_FIXED_FILE, IORING_NOP_INJECT_RESULT, IORING_NOP_TW,
   IORING_SETUP_CQE32, IORING_SETUP_CQE_MIXED, SQE_OFF_ADDR, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_OFF,
 } from "../abi/uapi";
+import { ROW_NOP } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { resourceHold } from "./rsrc_quiesce";
 import { bufNode } from "./rsrc_buffers";
 import { taskComplete } from "./req";
@@ -14,9 +16,7 @@ import { assignFile } from "./submit";
 import { reqTaskWorkAdd } from "./tw";
 import { IOU_COMPLETE, IOU_ISSUE_SKIP_COMPLETE, REQ_F_BIG_CQE, REQ_F_FIXED_FILE, Req, setFail, setRes } from "./types";
 
-const NOP_FLAGS: u32 = 0x3f;
-
-/** nop_flags: INJECT_RESULT takes the result from sqe.len; unknown flags are EINVAL. */
+/** nop_flags: INJECT_RESULT takes the result from sqe.len; unknown flags are EINVAL. Before 6.10 nobody looked at them. */
 @inline export function nopPrep(req: Req, sqe: usize): i32 {
   const flags = load<u32>(sqe, SQE_OFF_MSG_FLAGS);
   req.cmd_len = 0;
@@ -25,7 +25,12 @@ const NOP_FLAGS: u32 = 0x3f;
 }
 
 function nopPrepFlags(req: Req, sqe: usize, flags: u32): i32 {
-  if (flags & ~NOP_FLAGS) return -EINVAL;
+  const valid = validFlags(ROW_NOP);
+  if (!valid) {
+    req.msg_flags = 0;
+    return 0;
+  }
+  if (flags & ~valid) return -EINVAL;
   if (flags & IORING_NOP_INJECT_RESULT) req.cmd_len = load<u32>(sqe, SQE_OFF_LEN);
   if (!(flags & IORING_NOP_CQE32)) return 0;
   if (!(req.ctx.flags & (IORING_SETUP_CQE32 | IORING_SETUP_CQE_MIXED))) return -EINVAL;

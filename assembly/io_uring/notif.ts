@@ -20,7 +20,7 @@ import {
 } from "../abi/trace";
 import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED, IORING_OP_NOP } from "../abi/uapi";
 import { IORING_NOTIF_SEQ_MASK } from "../abi/notif_slots";
-import { B_LINK_SKB, B_NOTIF_CQE_MARKED, RES_CALLBACK, SW_RES_COPIED } from "../abi/profile";
+import { B_LINK_CTX, B_LINK_SKB, B_NOTIF_CQE_MARKED, RES_CALLBACK, SW_RES_COPIED } from "../abi/profile";
 import { SO_EE_CODE_ZEROCOPY_COPIED } from "../abi/socket";
 import { DEBUG, bugOn } from "../lib/bug";
 import { has, switchOn } from "../lib/profile";
@@ -32,6 +32,7 @@ import { SkBuff, skbZcopy, skbZcopyInit } from "../net/skbuff";
 import { SKBFL_DONT_ORPHAN, SKBFL_ZEROCOPY_FRAG, UbufInfo, netZcopyGet } from "../net/ubuf_info";
 import { cqCommit, fillCqe } from "./cq";
 import { completeDefer, reqAlloc, reqFree } from "./req";
+import { ringExitKick } from "./ring";
 import { reqTaskWorkAdd, reqTaskWorkAddLazy } from "./tw";
 import { REQ_F_NOTIF, Req, RingCtx, reqUarg, setRes, uargReq } from "./types";
 import { ND_CQE_OWN, zcNotifDone } from "./zc_cqes";
@@ -153,7 +154,7 @@ function notifTwComplete(head: Req): void {
 /** Nobody holds it any more: what its CQE says, and what it gives back. */
 @inline function notifEnd(notif: Req, head: Req): void {
   const ctx = notif.ctx;
-  bugOn(ctx != head.ctx || notif.task != head.task, BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
+  if (ctx != head.ctx || notif.task != head.task) foreign(head, notif);
   const report = notif.zc_report, unused = report != REPORT_CALLBACK && notif.zc_used == 0;
   const copied = report != 0 && (notif.zc_copied != 0 || unused);
   if (notif.nd_cqe != ND_CQE_OWN) zcNotifDone(notif, copied);
@@ -169,6 +170,15 @@ function notifTwComplete(head: Req): void {
 
 /** res_copied of the slot era: SO_EE_CODE_ZEROCOPY_COPIED; above the sequence number where res has that. */
 function slotCopied(): i32 { return has(B_NOTIF_CQE_MARKED) ? (IORING_NOTIF_SEQ_MASK as i32) + 1 : SO_EE_CODE_ZEROCOPY_COPIED as i32; }
+
+/**
+ * A notification of another ring in the chain (I14). From 6.10 to 6.16 the check that should prevent it compared the new one
+ * with itself (A30). It completes in the head's context, and its CQE waits for the next batch of its own ring.
+ */
+function foreign(head: Req, notif: Req): void {
+  bugOn(has(B_LINK_CTX), BUG_CHAIN_CONTEXT, changetype<usize>(head), changetype<usize>(notif));
+  if (notif.ctx.dying) ringExitKick(notif.ctx); // that one has no more batches
+}
 
 function copyReason(notif: Req, head: Req): u32 {
   if (notif.copy_reason) return notif.copy_reason;
@@ -193,7 +203,7 @@ function linkSkb(skbPtr: usize, p: usize): i32 {
   if (notif.nd_head != notif || notif.nd_next) return -EEXIST;
   if (prevUarg.complete != uarg.complete) return -EEXIST;
   const prev = uargReq(changetype<usize>(prevUarg));
-  if (prev.ctx != notif.ctx || prev.task != notif.task) return -EEXIST;
+  if ((prev.ctx != notif.ctx || prev.task != notif.task) && has(B_LINK_CTX)) return -EEXIST;
   notif.nd_head = prev.nd_head;
   notif.nd_next = prev.nd_next;
   prev.nd_next = notif;

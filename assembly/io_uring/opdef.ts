@@ -9,26 +9,26 @@ import {
   IORING_OP_REMOVE_BUFFERS, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC, IORING_OP_SEND_ZC, IORING_OP_SHUTDOWN,
   IORING_OP_SOCKET, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_URING_CMD,
 } from "../abi/uapi";
-import { OPI_FIRST } from "../abi/profile";
-import { opMeaning } from "../lib/profile";
+import { B_SEND_SELECT, OPI_FIRST } from "../abi/profile";
+import { has, opMeaning } from "../lib/profile";
 import { S_OPDEF } from "../lib/state";
 import { acceptIssue, acceptPrep } from "./net_accept";
 import { asyncCancel, asyncCancelPrep } from "./cancel";
 import { uringCmdIssue, uringCmdPrep } from "./cmd_net";
 import { closeIssue, closePrep, shutdownIssue, shutdownPrep } from "./misc";
 import { msgRing, msgRingCleanup, msgRingPrep } from "./msg_ring";
-import { sendCleanup, sendrecvFail } from "./net";
+import { sendCleanup, sendPrepAsync, sendrecvFail } from "./net";
 import { sendIssue, sendPrep, sendmsgIssue, sendmsgPrep } from "./net_send";
 import { connectIssue, connectPrep } from "./net_connect";
 import { bindIssue, bindPrep, listenIssue, listenPrep, socketIssue, socketPrep } from "./net_open";
-import { recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
+import { recvImport, recvIssue, recvPrep, recvmsgIssue, recvmsgPrep } from "./net_recv";
 import { sendZcCleanup, sendZcFail, sendZcIssue, sendZcPrep, sendmsgZcIssue, sendmsgZcPrep } from "./net_zc";
 import { isMerged } from "./dialect";
 import { nop, nopPrep } from "./nop";
 import { provideBuffers, provideBuffersPrep, removeBuffers, removeBuffersPrep } from "./kbuf_ops";
 import { pollAddIssue, pollAddPrep, pollRemove, pollRemovePrep } from "./poll";
 import { fileOpCleanup, fileOpFail, fileOpIssue, fileOpPrep, fileOpProperties } from "./opdef_files";
-import { slotOpCleanup, slotOpIssue, slotOpPrep, slotOpProperties } from "./opdef_slots";
+import { slotOpCleanup, slotOpIssue, slotOpPrep, slotOpPrepAsync, slotOpProperties } from "./opdef_slots";
 import { filesUpdateIssue, filesUpdatePrep, fixedFdInstallIssue, fixedFdInstallPrep } from "./rsrc_ops";
 import { linkTimeoutPrep, timeoutCleanup, timeoutIssue, timeoutPrep, timeoutRemove, timeoutRemovePrep } from "./timeout";
 import { Req } from "./types";
@@ -57,7 +57,7 @@ function properties(opcode: u32): u32 {
   switch (opcode) {
     case IORING_OP_NOP: return OP_MODELLED | OP_IOPOLL;
     case IORING_OP_SEND:
-      return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_BUFFER_SELECT | OP_POLLOUT;
+      return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | (has(B_SEND_SELECT) ? OP_BUFFER_SELECT : 0) | OP_POLLOUT;
     case IORING_OP_SENDMSG:
     case IORING_OP_SEND_ZC:
     case IORING_OP_SENDMSG_ZC: return OP_MODELLED | OP_NEEDS_FILE | OP_IOPRIO | OP_POLLOUT;
@@ -117,6 +117,18 @@ function properties(opcode: u32): u32 {
     case IORING_OP_REMOVE_BUFFERS: return removeBuffersPrep(req, sqe);
     case IORING_OP_POLL_REMOVE: return pollRemovePrep(req, sqe);
     default: return req.opcode >= OPI_FIRST ? slotOpPrep(req, sqe) : fileOpPrep(req, sqe);
+  }
+}
+
+/** The request waits for its turn, in a chain or for a worker: what it may read from user space only now (before 6.10). 0 or -errno. */
+export function opPrepAsync(req: Req): i32 {
+  switch (req.opcode) {
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC:
+    case IORING_OP_SEND:
+    case IORING_OP_SENDMSG: return sendPrepAsync(req);
+    case IORING_OP_RECVMSG: return recvImport(req);
+    default: return slotOpPrepAsync(req);
   }
 }
 

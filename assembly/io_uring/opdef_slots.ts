@@ -27,7 +27,7 @@ export function slotOpPrep(req: Req, sqe: usize): i32 {
 }
 
 /** The request waits for its turn, in a chain or for a worker: what it may read from user space only now. 0 or -errno. */
-export function opPrepAsync(req: Req): i32 { return req.opcode == OPI_SENDZC_NOTIF ? sendzcPrepAsync(req) : 0; }
+export function slotOpPrepAsync(req: Req): i32 { return req.opcode == OPI_SENDZC_NOTIF ? sendzcPrepAsync(req) : 0; }
 
 export function slotOpIssue(req: Req, issueFlags: u32): i32 {
   switch (req.opcode) {

@@ -12,8 +12,8 @@ import {
   IORING_SETUP_R_DISABLED, IORING_SETUP_SINGLE_ISSUER, IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IO_URING_OP_SUPPORTED,
   PROBE_OFF_LAST_OP, PROBE_OFF_OPS, PROBE_OFF_OPS_LEN, PROBE_OP_SIZE,
 } from "../abi/uapi";
-import { OP_UNKNOWN, REGI_NOTIFIERS, REGI_UNREGISTER_NOTIFIERS, REGISTER_UNKNOWN } from "../abi/profile";
-import { opLast, opMeaning, registerMeaning } from "../lib/profile";
+import { B_REG_REG_RING, OP_UNKNOWN, REGI_NOTIFIERS, REGI_UNREGISTER_NOTIFIERS, REGISTER_UNKNOWN } from "../abi/profile";
+import { has, opLast, opMeaning, registerMeaning } from "../lib/profile";
 import { S_IOWQ_MAX } from "../lib/state";
 import { notModelled } from "../lib/not_modelled";
 import { PROT_WRITE, userSpan } from "../mm/vma";
@@ -42,6 +42,7 @@ import { RingCtx } from "./types";
 export function ioUringRegister(fd: i32, opcode: u32, arg: u64, nr: u32): i32 {
   const registered = (opcode & IORING_REGISTER_USE_REGISTERED_RING) != 0;
   const wire = opcode & ~IORING_REGISTER_USE_REGISTERED_RING;
+  if (registered && !has(B_REG_REG_RING)) return -EINVAL;
   opcode = registerMeaning(wire);
   if (opcode == REGISTER_UNKNOWN) return -EINVAL;
   if (fd == -1) return registerBlind(opcode, arg, nr);

@@ -5,6 +5,8 @@ import {
   IORING_RESTRICTION_REGISTER_OP, IORING_RESTRICTION_SQE_FLAGS_ALLOWED, IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
   IORING_RESTRICTION_SQE_OP, IORING_SETUP_R_DISABLED, RESTRICTION_OFF_ARG, RESTRICTION_OFF_OPCODE, RESTRICTION_SIZE,
 } from "../abi/uapi";
+import { NOT_MODELLED_OP } from "../abi/not_modelled";
+import { notModelled } from "../lib/not_modelled";
 import { opLast, registerLast } from "../lib/profile";
 import { SCRATCH_REGISTER } from "../lib/state";
 import { copyFromUser } from "../mm/vma";
@@ -42,6 +44,7 @@ function addOne(ctx: RingCtx, at: u64): i32 {
       return 0;
     case IORING_RESTRICTION_SQE_OP:
       if (value >= opLast()) return -EINVAL;
+      if (value > 63) return notModelled(NOT_MODELLED_OP | value);
       ctx.res_ops |= (1 as u64) << value;
       return 0;
     case IORING_RESTRICTION_SQE_FLAGS_ALLOWED: ctx.res_flags = value; return 0;
@@ -52,7 +55,7 @@ function addOne(ctx: RingCtx, at: u64): i32 {
 
 /** May this SQE pass? */
 export function restrictionAllows(ctx: RingCtx, opcode: u32, flags: u32): bool {
-  if (!(ctx.res_ops & ((1 as u64) << opcode))) return false;
+  if (opcode > 63 || !(ctx.res_ops & ((1 as u64) << opcode))) return false;
   if ((flags & ctx.res_flags_required) != ctx.res_flags_required) return false;
   return (flags & ~(ctx.res_flags | ctx.res_flags_required)) == 0;
 }

@@ -1,7 +1,7 @@
 // The pages that a ring shares with its program: rings with the SQ array, and the SQEs.
 //
 // They are placed in the user region at setup and pinned for as long as the ring lives; the program can touch them once it
-// maps them. SQ and CQ are one mapping (FEAT_SINGLE_MMAP). They count against RLIMIT_MEMLOCK (spec: send-zc.md 2.2 C11).
+// maps them. SQ and CQ are one mapping (FEAT_SINGLE_MMAP). From 6.14 they count against RLIMIT_MEMLOCK (spec: send-zc.md 2.2 C11, 7).
 import { PAGE_SHIFT, PAGE_SIZE } from "../abi/layout";
 import { EFAULT, EINVAL, ENOMEM } from "../abi/errno";
 import {
@@ -13,8 +13,8 @@ import {
   RING_OFF_SQ_RING_ENTRIES, RING_OFF_SQ_RING_MASK, RING_OFF_SQ_TAIL, SQOFF_OFF_ARRAY, SQOFF_OFF_DROPPED, SQOFF_OFF_FLAGS, SQOFF_OFF_HEAD,
   SQOFF_OFF_RING_ENTRIES, SQOFF_OFF_RING_MASK, SQOFF_OFF_TAIL,
 } from "../abi/uapi";
-import { ROW_FEATURE } from "../abi/profile";
-import { validFlags } from "../lib/profile";
+import { B_RING_MEM_ACCT, ROW_FEATURE } from "../abi/profile";
+import { has, validFlags } from "../lib/profile";
 import { getPage, putPage } from "../mm/page";
 import { userWritable, vmMap, vmUnmap } from "../mm/vma";
 import { accountMem, current, unaccountMem } from "../kernel/task";
@@ -38,13 +38,14 @@ export function allocRingMemory(ctx: RingCtx, ringsAt: u64, sqesAt: u64): i32 {
   const ringsLen = pageAlign(withArray ? arrayOff + (ctx.sq_entries << 2) : RING_OFF_CQES + (ctx.cq_entries << ctx.cqe_shift));
   const sqesLen = pageAlign(ctx.sq_entries << ctx.sqe_shift);
   const t = current(), pages = (ringsLen + sqesLen) >> PAGE_SHIFT;
-  if (ctx.acct && accountMem(t, pages)) return -ENOMEM;
+  const charged = ctx.acct != 0 && has(B_RING_MEM_ACCT);
+  if (charged && accountMem(t, pages)) return -ENOMEM;
   const err = ctx.flags & IORING_SETUP_NO_MMAP ? useUserMemory(ctx, ringsAt, ringsLen, sqesAt, sqesLen) : placeMemory(ctx, ringsLen, sqesLen);
   if (err) {
-    if (ctx.acct) unaccountMem(ctx.acct_uid, pages);
+    if (charged) unaccountMem(ctx.acct_uid, pages);
     return err;
   }
-  if (ctx.acct) ctx.acct_ring_pages = pages;
+  ctx.acct_ring_pages = charged ? pages : 0;
   ctx.rings_len = ringsLen;
   ctx.sqes_len = sqesLen;
   const r = ctx.rings;

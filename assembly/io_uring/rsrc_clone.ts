@@ -5,6 +5,8 @@ import {
   CLONE_BUFFERS_OFF_DST_OFF, CLONE_BUFFERS_OFF_FLAGS, CLONE_BUFFERS_OFF_NR, CLONE_BUFFERS_OFF_PAD, CLONE_BUFFERS_OFF_SRC_FD,
   CLONE_BUFFERS_OFF_SRC_OFF, CLONE_BUFFERS_SIZE, IORING_REGISTER_DST_REPLACE, IORING_REGISTER_SRC_REGISTERED,
 } from "../abi/uapi";
+import { B_CLONE_RANGE, ROW_CLONE } from "../abi/profile";
+import { has, validFlags } from "../lib/profile";
 import { SCRATCH_RSRC_ARG } from "../lib/state";
 import { copyFromUser } from "../mm/vma";
 import { FILE_RING, fdFile } from "../fs/file";
@@ -18,9 +20,10 @@ export function registerCloneBuffers(ctx: RingCtx, arg: u64): i32 {
   const p = SCRATCH_RSRC_ARG;
   if (copyFromUser(p, arg, CLONE_BUFFERS_SIZE)) return -EFAULT;
   const flags = load<u32>(p, CLONE_BUFFERS_OFF_FLAGS);
-  if (flags & ~(IORING_REGISTER_SRC_REGISTERED | IORING_REGISTER_DST_REPLACE)) return -EINVAL;
+  if (flags & ~validFlags(ROW_CLONE)) return -EINVAL;
   if (ctx.buf_table && !(flags & IORING_REGISTER_DST_REPLACE)) return -EBUSY;
   for (let i: usize = 0; i < 3; i++) if (load<u32>(p + CLONE_BUFFERS_OFF_PAD + (i << 2))) return -EINVAL;
+  if (!has(B_CLONE_RANGE) && load<u32>(p, CLONE_BUFFERS_OFF_SRC_OFF) | load<u32>(p, CLONE_BUFFERS_OFF_DST_OFF) | load<u32>(p, CLONE_BUFFERS_OFF_NR)) return -EINVAL;
   const fd = load<i32>(p, CLONE_BUFFERS_OFF_SRC_FD);
   const registered = (flags & IORING_REGISTER_SRC_REGISTERED) != 0, f = registered ? registeredRing(fd as u32) : fdFile(fd);
   if (!f) return registered ? registeredRingError(fd as u32) : -EBADF;

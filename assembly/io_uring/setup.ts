@@ -5,10 +5,12 @@ import { EFAULT, EINVAL, ENFILE, ENXIO, EOVERFLOW } from "../abi/errno";
 import {
   IORING_MAX_CQ_ENTRIES, IORING_MAX_ENTRIES, IORING_SETUP_ATTACH_WQ, IORING_SETUP_CLAMP, IORING_SETUP_COOP_TASKRUN, IORING_SETUP_CQE32,
   IORING_SETUP_CQE_MIXED, IORING_SETUP_CQSIZE, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_HYBRID_IOPOLL, IORING_SETUP_IOPOLL, IORING_SETUP_NO_MMAP,
-  IORING_SETUP_REGISTERED_FD_ONLY, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_SQPOLL, IORING_SETUP_SQ_AFF, IORING_SETUP_TASKRUN_FLAG,
+  IORING_SETUP_REGISTERED_FD_ONLY, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_SQE_MIXED, IORING_SETUP_SQ_REWIND, IORING_SETUP_SQPOLL, IORING_SETUP_SQ_AFF, IORING_SETUP_TASKRUN_FLAG,
   PARAMS_OFF_CQ_ENTRIES, PARAMS_OFF_FLAGS, PARAMS_OFF_RESV, PARAMS_OFF_SQ_ENTRIES, PARAMS_OFF_WQ_FD, PARAMS_SIZE,
 } from "../abi/uapi";
 import { ROW_SETUP } from "../abi/profile";
+import { NOT_MODELLED_SETUP } from "../abi/not_modelled";
+import { notModelled } from "../lib/not_modelled";
 import { validFlags } from "../lib/profile";
 import { SCRATCH_PARAMS, S_IOWQ_MAX } from "../lib/state";
 import { copyFromUser, copyToUser, userWritable } from "../mm/vma";
@@ -24,9 +26,10 @@ import { RingCtx } from "./types";
 function roundPow2(n: u32): u32 { return n <= 1 ? 1 : 1 << (32 - clz<u32>(n - 1)); }
 @inline function has(flags: u32, bits: u32): bool { return (flags & bits) != 0; }
 
-/** The combination rules of spec 1.5: 0 or -EINVAL. */
+/** The combination rules of spec 1.5: 0, -EINVAL, -ENOTMODELLED. */
 function checkFlags(flags: u32): i32 {
   if (flags & ~validFlags(ROW_SETUP)) return -EINVAL;
+  if (has(flags, IORING_SETUP_SQE_MIXED | IORING_SETUP_SQ_REWIND)) return notModelled(NOT_MODELLED_SETUP | flags >> 19);
   if (has(flags, IORING_SETUP_REGISTERED_FD_ONLY) && !has(flags, IORING_SETUP_NO_MMAP)) return -EINVAL;
   if (has(flags, IORING_SETUP_SQPOLL)) {
     if (flags & (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_DEFER_TASKRUN)) return -EINVAL;

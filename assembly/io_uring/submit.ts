@@ -16,8 +16,8 @@ import {
 import {
   TR_IO_URING_ISSUE, TR_IO_URING_ISSUE_RET, TR_IO_URING_SOCKET, TR_IO_URING_SQE, TR_IO_URING_SUBMIT_REQ, TRACE_RING,
 } from "../abi/trace";
-import { OP_UNKNOWN, ROW_SQE } from "../abi/profile";
-import { validFlags } from "../lib/profile";
+import { B_DRAIN_BY_COUNT, OP_UNKNOWN, ROW_SQE } from "../abi/profile";
+import { has, validFlags } from "../lib/profile";
 import { notModelled } from "../lib/not_modelled";
 import { nil } from "../lib/state";
 import { trace, traceOn } from "../lib/trace";
@@ -27,8 +27,7 @@ import { Sock } from "../net/sock";
 import { dialectOpcode } from "./dialect";
 import { drainReq, initDrain } from "./drain";
 import { iowqRace, iowqWarm, queueIowq } from "./iowq";
-import { OP_BUFFER_SELECT, OP_DIALECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep } from "./opdef";
-import { opPrepAsync } from "./opdef_slots";
+import { OP_BUFFER_SELECT, OP_DIALECT, OP_IOPOLL, OP_IOPRIO, OP_MODELLED, OP_NEEDS_FILE, opFlags, opIssue, opPrep, opPrepAsync } from "./opdef";
 import { APOLL_ABORTED, APOLL_READY, armPoll } from "./poll";
 import { fixedFileNode } from "./filetable";
 import { credsEnter, credsLeave, reqSetCreds } from "./personality";
@@ -54,7 +53,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
   if (entries > nr) entries = nr;
   if (!entries) return 0;
   const mask = ctx.sq_entries - 1, array = ctx.sq_array, sqes = ctx.sqes, shift = ctx.sqe_shift;
-  const traced = traceOn(TRACE_RING);
+  const traced = traceOn(TRACE_RING), sequences = !has(B_DRAIN_BY_COUNT);
   let done: u32 = 0, err: i32 = 0, head = ctx.cached_sq_head;
   while (done < entries) {
     let i = head & mask;
@@ -63,6 +62,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
       if (i > mask) { // names an SQE that does not exist: counted, and ends the batch
         store<u32>(ctx.rings, load<u32>(ctx.rings, RING_OFF_SQ_DROPPED) + 1, RING_OFF_SQ_DROPPED);
         head++;
+        ctx.cq_extra--;
         break;
       }
     }
@@ -73,6 +73,7 @@ export function submitSqes(ctx: RingCtx, nr: u32): i32 {
     }
     head++;
     done++;
+    if (sequences) ctx.cached_sq_head = head; // which a drained request is numbered by
     err = submitSqe(ctx, req, sqes + ((i as usize) << shift), traced);
     if (!err) continue;
     if (err == -ENOTMODELLED) {

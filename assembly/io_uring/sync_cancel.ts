@@ -3,16 +3,18 @@
 import { EALREADY, EBADF, EFAULT, EINVAL, ENOENT, ETIME, EWAITFOREVER } from "../abi/errno";
 import { WAIT_REPORT_BASE } from "../abi/layout";
 import {
-  IORING_ASYNC_CANCEL_FD, IORING_ASYNC_CANCEL_FD_FIXED, SYNC_CANCEL_OFF_ADDR, SYNC_CANCEL_OFF_FD, SYNC_CANCEL_OFF_FLAGS,
+  IORING_ASYNC_CANCEL_FD, IORING_ASYNC_CANCEL_FD_FIXED, IORING_ASYNC_CANCEL_OP, SYNC_CANCEL_OFF_ADDR, SYNC_CANCEL_OFF_FD, SYNC_CANCEL_OFF_FLAGS,
   SYNC_CANCEL_OFF_OPCODE, SYNC_CANCEL_OFF_TIMEOUT, SYNC_CANCEL_SIZE,
 } from "../abi/uapi";
 import { WAIT_KIND, WAIT_RING, WAIT_SIZE } from "../abi/wait";
+import { ROW_CANCEL } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { SCRATCH_SYNC_CANCEL, nowNs } from "../lib/state";
 import { timespecNs } from "../mm/timespec";
 import { copyFromUser } from "../mm/vma";
 import { FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, sleepStep } from "../kernel/sched";
 import { current } from "../kernel/task";
-import { CANCEL_FLAGS, cancel, cancelFile, want } from "./cancel";
+import { cancel, cancelFile, want } from "./cancel";
 import { runTaskWork } from "./tw";
 import { RingCtx } from "./types";
 
@@ -24,8 +26,9 @@ export function syncCancel(ctx: RingCtx, arg: u64): i32 {
   const p = SCRATCH_SYNC_CANCEL;
   if (copyFromUser(p, arg, SYNC_CANCEL_SIZE)) return -EFAULT;
   const flags = load<u32>(p, SYNC_CANCEL_OFF_FLAGS), fd = load<u32>(p, SYNC_CANCEL_OFF_FD);
-  if (flags & ~CANCEL_FLAGS) return -EINVAL;
-  for (let i: usize = SYNC_CANCEL_OFF_OPCODE + 1; i < SYNC_CANCEL_SIZE; i++) if (load<u8>(p + i)) return -EINVAL;
+  const valid = validFlags(ROW_CANCEL);
+  if (flags & ~valid) return -EINVAL;
+  for (let i: usize = SYNC_CANCEL_OFF_OPCODE + (valid & IORING_ASYNC_CANCEL_OP ? 1 : 0); i < SYNC_CANCEL_SIZE; i++) if (load<u8>(p + i)) return -EINVAL;
   const data = load<u64>(p, SYNC_CANCEL_OFF_ADDR), opcode = load<u8>(p, SYNC_CANCEL_OFF_OPCODE) as u32;
   const sec = load<i64>(p, SYNC_CANCEL_OFF_TIMEOUT), nsec = load<i64>(p, SYNC_CANCEL_OFF_TIMEOUT + 8);
   const deadline = sec == -1 && nsec == -1 ? FOREVER : nowNs() + (max<i64>(timespecNs(sec, nsec), 0) as u64);

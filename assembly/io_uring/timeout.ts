@@ -7,12 +7,14 @@
 import { ECANCELED, EINVAL, ENOENT, ETIME } from "../abi/errno";
 import {
   IORING_CQE_F_MORE, IORING_LINK_TIMEOUT_UPDATE, IORING_OP_LINK_TIMEOUT, IORING_TIMEOUT_ABS, IORING_TIMEOUT_BOOTTIME,
-  IORING_TIMEOUT_ETIME_SUCCESS, IORING_TIMEOUT_MULTISHOT, IORING_TIMEOUT_REALTIME, IORING_TIMEOUT_UPDATE, SQE_OFF_ADDR, SQE_OFF_ADDR2,
+  IORING_TIMEOUT_ETIME_SUCCESS, IORING_TIMEOUT_IMMEDIATE_ARG, IORING_TIMEOUT_MULTISHOT, IORING_TIMEOUT_REALTIME, IORING_TIMEOUT_UPDATE, SQE_OFF_ADDR, SQE_OFF_ADDR2,
   SQE_OFF_ADDR3, SQE_OFF_BUF_INDEX, SQE_OFF_FILE_INDEX, SQE_OFF_LEN, SQE_OFF_OFF, SQE_OFF_PAD2, SQE_OFF_TIMEOUT_FLAGS,
 } from "../abi/uapi";
+import { ROW_TIMEOUT } from "../abi/profile";
+import { validFlags } from "../lib/profile";
 import { SCRATCH_TIMESPEC, nil, nowNs } from "../lib/state";
 import { Timer, timerArm, timerCancel, timerFree, timerNew } from "../lib/timer";
-import { importTimespec } from "../mm/timespec";
+import { TIME_MOST, importTimespec } from "../mm/timespec";
 import { CLOCK_MONOTONIC_START, CLOCK_REALTIME_START, fromClock } from "../kernel/sched";
 import { cancelByData } from "./cancel";
 import {
@@ -27,7 +29,16 @@ import {
 
 const CLOCKS: u32 = IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME;
 const UPDATES: u32 = IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE;
-const TIMEOUT_FLAGS: u32 = IORING_TIMEOUT_ABS | CLOCKS | IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT;
+/** Flags of a TIMEOUT; UPDATE and LINK_TIMEOUT_UPDATE are TIMEOUT_REMOVE's. */
+@inline function timeoutFlags(): u32 { return validFlags(ROW_TIMEOUT) & ~UPDATES; }
+
+/** The time that `arg` points to, or (7.1, IMMEDIATE_ARG) is, as ns in SCRATCH_TIMESPEC. 0, -EFAULT, -EINVAL. */
+function timeArg(flags: u32, arg: u64): i32 {
+  if (!(flags & IORING_TIMEOUT_IMMEDIATE_ARG)) return importTimespec(arg);
+  if ((arg as i64) < 0) return -EINVAL;
+  store<u64>(SCRATCH_TIMESPEC, min<u64>(arg, TIME_MOST));
+  return 0;
+}
 
 function prep(req: Req, sqe: usize, isLink: bool): i32 {
   if (load<u64>(sqe, SQE_OFF_ADDR3) || load<u64>(sqe, SQE_OFF_PAD2)) return -EINVAL;
@@ -35,9 +46,9 @@ function prep(req: Req, sqe: usize, isLink: bool): i32 {
   const off = load<u64>(sqe, SQE_OFF_OFF) as u32;
   if (off && isLink) return -EINVAL;
   const flags = load<u32>(sqe, SQE_OFF_TIMEOUT_FLAGS);
-  if (flags & ~TIMEOUT_FLAGS || (flags & CLOCKS) == CLOCKS) return -EINVAL;
+  if (flags & ~timeoutFlags() || (flags & CLOCKS) == CLOCKS) return -EINVAL;
   if (flags & IORING_TIMEOUT_MULTISHOT && flags & IORING_TIMEOUT_ABS) return -EINVAL;
-  const err = importTimespec(load<u64>(sqe, SQE_OFF_ADDR));
+  const err = timeArg(flags, load<u64>(sqe, SQE_OFF_ADDR));
   if (err) return err;
   req.msg_flags = flags;
   req.cmd_addr = load<u64>(SCRATCH_TIMESPEC);
@@ -181,8 +192,8 @@ export function timeoutRemovePrep(req: Req, sqe: usize): i32 {
   req.cmd_addr = load<u64>(sqe, SQE_OFF_ADDR);
   req.msg_flags = flags;
   if (!(flags & UPDATES)) return flags ? -EINVAL : 0;
-  if ((flags & CLOCKS) == CLOCKS || flags & ~(UPDATES | IORING_TIMEOUT_ABS)) return -EINVAL;
-  const err = importTimespec(load<u64>(sqe, SQE_OFF_ADDR2));
+  if ((flags & CLOCKS) == CLOCKS || flags & ~(UPDATES | IORING_TIMEOUT_ABS | (validFlags(ROW_TIMEOUT) & IORING_TIMEOUT_IMMEDIATE_ARG))) return -EINVAL;
+  const err = timeArg(flags, load<u64>(sqe, SQE_OFF_ADDR2));
   if (err) return err;
   req.iter = load<u64>(SCRATCH_TIMESPEC);
   return 0;

@@ -9,7 +9,7 @@
 //
 // Spec: send-zc.md 2.6, 6.2.
 import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN, RING_OFF_SQ_FLAGS } from "../abi/uapi";
-import { B_TW_LIFO, SW_TW_ORDER } from "../abi/profile";
+import { B_LAZY_WAKE, B_TW_LIFO, SW_TW_ORDER } from "../abi/profile";
 import { has, switchOn } from "../lib/profile";
 import { TR_IO_URING_TASK_ADD, TR_IO_URING_TASK_WORK_RUN, TRACE_CTX_TASK_WORK, TRACE_RING } from "../abi/trace";
 import { POOL_SMALL, poolAlloc, poolFree } from "../lib/pool";
@@ -35,10 +35,10 @@ export function reqTaskWorkAdd(req: Req, fn: u32): void {
 
 /**
  * The same, but it need not wake a task that waits on a DEFER_TASKRUN ring for several CQEs: only when there are as many
- * items as CQEs missing. Not for members of a chain: how many CQEs follow is not known.
+ * items as CQEs missing. Not for members of a chain: how many CQEs follow is not known. Not before 6.4.
  */
 export function reqTaskWorkAddLazy(req: Req, fn: u32): void {
-  if (req.flags & REQ_LINK_FLAGS) req.ctx.work_force = 1;
+  if (req.flags & REQ_LINK_FLAGS || !has(B_LAZY_WAKE)) req.ctx.work_force = 1;
   queueWork(req, fn);
 }
 

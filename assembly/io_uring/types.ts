@@ -60,6 +60,7 @@ import { UBUF_SIZE, UbufInfo } from "../net/ubuf_info";
   drain_active: u32;
   drain_next: u32;
   drain_disabled: u32;
+  cq_extra: u32; // CQEs without an SQE of their own, less SQEs without a CQE (drain.ts, before 6.16)
   // requests that can be cancelled, by state: first and last of each list (cancel_list.ts)
   cancel_lists: u64;
   cancel_list1: u64; cancel_list2: u64; cancel_list3: u64; cancel_list4: u64; cancel_list5: u64;

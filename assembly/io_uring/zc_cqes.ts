@@ -5,7 +5,7 @@
 //                    (the request waits for its notification), or with link_at=send when the send returned (the notification
 //                    carries the result, the request's own CQE is skipped).
 //   zc_skip_success  CQE_SKIP_SUCCESS: `first` skips the result, `combined` puts it into the notification.
-//   two_cqe_sep_ud   the notification has a user_data of its own (so it is in the profile `later`).
+//   two_cqe_sep_ud   the notification has a user_data of its own (so it is in the profile 7.1).
 //
 // A result and COPIED fit into one res: MAX_RW_COUNT ends below 2^31 - 4096, so a count with bit 31 is no errno.
 //

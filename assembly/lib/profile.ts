@@ -1,7 +1,8 @@
 // Which kernel this machine behaves as: the table of assembly/abi/profile_rows.ts, laid out at boot so that asking costs one load.
 import {
   L_COUNT, OP_UNKNOWN, PROFILE_COUNT, PROFILE_DEFAULT, PROFILE_ROW_SIZE, REGISTER_UNKNOWN, ROW_BEHAVIOUR, ROW_ENTER, ROW_FEATURE, ROW_LIMIT, ROW_OP,
-  ROW_REGISTER, ROW_SEND, ROW_SENDZC, ROW_SETUP, ROW_SQE, SENDZC_BAD, SW_COUNT,
+  ROW_ACCEPT, ROW_CANCEL, ROW_CLONE, ROW_MSG_RING, ROW_RECV, ROW_REGISTER, ROW_SEND, ROW_SENDZC, ROW_SETUP, ROW_SQE, ROW_TIMEOUT, SENDZC_BAD,
+  SW_COUNT,
 } from "../abi/profile";
 import { PROFILE_ROWS } from "../abi/profile_rows";
 import { IORING_OP_LAST, IORING_REGISTER_LAST } from "../abi/uapi";
@@ -16,6 +17,12 @@ const ALL_ENTER: u32 = 0xff;
 const ALL_SQE: u32 = 0x7f;
 const ALL_FEATURES: u32 = 0x3ffff;
 const ALL_SEND: u32 = 1; // POLL_FIRST
+const ALL_RECV: u32 = 3; // and MULTISHOT
+const ALL_MSG_RING: u32 = 1; // CQE_SKIP
+const ALL_CANCEL: u32 = 0xf; // ALL, FD, ANY, FD_FIXED
+const ALL_TIMEOUT: u32 = 0x3f;
+const ALL_ACCEPT: u32 = 1; // MULTISHOT
+const ALL_CLONE: u32 = 1; // SRC_REGISTERED
 /** Bits of SENDZC's ioprio that the table knows. */
 const SENDZC_BITS: u32 = 8;
 
@@ -30,7 +37,7 @@ const SENDZC_BITS: u32 = 8;
 @inline export function switchOn(which: u32): u32 { return load<u8>(S_SWITCHES + which) as u32; }
 /** Hot paths ask this first. */
 @inline export function anySwitch(): bool { return load<u32>(S_SWITCHED) != 0; }
-/** The flags of a kind (ROW_SETUP ... ROW_ZC) that this kernel knows. */
+/** The flags of a kind (ROW_SETUP ... ROW_ZC, ROW_SENDMSG_ZC ...) that this kernel knows. */
 @inline export function validFlags(kind: u32): u32 { return load<u32>(S_PROFILE_MASKS + (kind << 2)); }
 /** What the flags of the slot era's zero-copy send are done as (SENDZC_*); SENDZC_BAD: one of them means nothing. */
 export function sendzcFlags(wire: u32): u32 {
@@ -77,6 +84,12 @@ export function profileInit(wanted: u32): void {
   mask(ROW_SQE, ALL_SQE);
   mask(ROW_FEATURE, ALL_FEATURES);
   mask(ROW_SEND, ALL_SEND);
+  mask(ROW_RECV, ALL_RECV);
+  mask(ROW_MSG_RING, ALL_MSG_RING);
+  mask(ROW_CANCEL, ALL_CANCEL);
+  mask(ROW_TIMEOUT, ALL_TIMEOUT);
+  mask(ROW_ACCEPT, ALL_ACCEPT);
+  mask(ROW_CLONE, ALL_CLONE);
   // Two rounds: what has a row is gone unless one of its rows holds.
   for (let at: u32 = 0; at < end; at += PROFILE_ROW_SIZE) apply(row(at, 0), row(at, 1), row(at, 4), false);
   for (let at: u32 = 0; at < end; at += PROFILE_ROW_SIZE) {

@@ -63,6 +63,7 @@ export const S_IOWQ_HEAD: usize = STATE_BASE + 208; // io-wq: queued requests (R
 export const S_IOWQ_TIMER: usize = STATE_BASE + 216; // the worker's next turn
 export const S_IOWQ_BUSY: usize = STATE_BASE + 0x1e10; // workers asleep in a request, bounded and unbounded, 8 bytes
 export const S_IOWQ_MAX: usize = STATE_BASE + 0x1e18; // how many there may be of each, 8 bytes
+export const S_IOWQ_TURN: usize = STATE_BASE + 0x1e24; // a worker runs while the submitter is not in a submission
 export const S_IOWQ_IDLE: usize = STATE_BASE + 0x1f80; // workers that wait for work, bounded and unbounded, 8 bytes
 export const S_USER_FREE: usize = STATE_BASE + 224; // no page below this one can be handed out by mmap()
 export const S_FPUT_LIST: usize = STATE_BASE + 232; // files to be released on the way out of the kernel
@@ -76,7 +77,7 @@ export const S_REGISTER_MEANS: usize = STATE_BASE + 0xb00; // u8 per opcode of i
 export const S_PROFILE: usize = STATE_BASE + 0xb40;
 export const S_BEHAVIOURS: usize = STATE_BASE + 0xb48; // u64, bit B_*
 export const S_LIMITS: usize = STATE_BASE + 0xb50; // u32 per L_*, 32 bytes
-export const S_PROFILE_MASKS: usize = STATE_BASE + 0xb70; // u32 of valid flags per kind of row, 40 bytes
+export const S_PROFILE_MASKS: usize = STATE_BASE + 0x1f90; // u32 of valid flags per kind of row, 112 bytes
 export const S_SWITCHES: usize = STATE_BASE + 0xba0; // u8 per SW_*, 32 bytes
 export const S_SWITCHED: usize = STATE_BASE + 0xbc8; // is any of them on?
 export const S_SENDZC_MEANS: usize = STATE_BASE + 0xbc0; // u8 per bit of SENDZC's ioprio: the bit of SENDZC_*, 255 = refused, 8 bytes

@@ -8,6 +8,7 @@ const TIMESPEC_SIZE: u32 = 16;
 /** Far beyond any run. Times are cut there, so that no sum with the clock can wrap. */
 const SEC_MOST: i64 = 4000000000;
 const NSEC_MOST: i64 = 4000000000000000000;
+export const TIME_MOST: u64 = 4000000000000000000;
 
 /** In ns. Parts may be negative; so may the sum. */
 export function timespecNs(sec: i64, nsec: i64): i64 {

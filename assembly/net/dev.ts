@@ -11,15 +11,17 @@ import { DEV_MAX, DEV_SIZE } from "../abi/layout";
 import { CNT_TX_FRAGS, CNT_TX_PACKETS } from "../abi/counters";
 import { BUG_SOFTIRQ_LOOP } from "../abi/bug";
 import { NETIF_F_HW_CSUM, NETIF_F_SG } from "../abi/dev";
-import { TR_NET_DEV_DROP, TR_NET_DEV_QUEUE, TR_NET_DEV_RX, TR_NET_DEV_XMIT, TRACE_NET, REF_DROPPED } from "../abi/trace";
+import { TR_NET_DEV_DROP, TR_NET_DEV_QUEUE, TR_NET_DEV_RX, TR_NET_DEV_XMIT, TRACE_NET, COPY_LOCAL_DELIVERY, REF_DROPPED } from "../abi/trace";
+import { B_COPY_AT_DELIVERY } from "../abi/profile";
 import { bugOn } from "../lib/bug";
+import { has } from "../lib/profile";
 import {
   S_BACKLOG_HEAD, S_BACKLOG_LEN, S_BACKLOG_TAIL, S_DEV_COUNT, S_DEV_TABLE, S_HOOK_IP_RCV, S_HOOK_TAP, S_TAP_LIST, cntAdd, cntInc, nil,
 } from "../lib/state";
 import { trace } from "../lib/trace";
 import { Timer } from "../lib/timer";
 import { localBhDisable, localBhEnable } from "../kernel/sched";
-import { CHECKSUM_PARTIAL, SkBuff, kfreeSkb } from "./skbuff";
+import { CHECKSUM_PARTIAL, SkBuff, kfreeSkb, skbOrphanFragsRx } from "./skbuff";
 import { SkbQueue } from "./skb_queue";
 import { gsoFeature, skbSegment, validateSlow } from "./gso";
 
@@ -203,6 +205,7 @@ export function netRxAction(): void {
     dev.rx_packets++;
     trace(TRACE_NET, TR_NET_DEV_RX, changetype<usize>(skb), traceWord(skb, dev), skb.len, 0);
     if (load<u32>(S_TAP_LIST)) call_indirect<void>(load<u32>(S_HOOK_TAP), skb, dev, 0 as u32);
-    call_indirect<void>(load<u32>(S_HOOK_IP_RCV), skb, dev);
+    if (!has(B_COPY_AT_DELIVERY) && skbOrphanFragsRx(skb, COPY_LOCAL_DELIVERY)) devDrop(skb, dev); // whether it is for us or not
+    else call_indirect<void>(load<u32>(S_HOOK_IP_RCV), skb, dev);
   }
 }

@@ -26,7 +26,7 @@ const DESIGNS = [
   design("6.18"),
   design("6.0", { two_cqe_sep_ud: 1 }),
   design("6.18", { two_cqe_sep_ud: 1 }),
-  design("later"),
+  design("7.1"),
 ];
 
 const CASES = [

@@ -33,12 +33,14 @@ function profiles(name: string | undefined, options: Options): void {
   for (const profile of chosen) {
     const mark = profile.name === DEFAULT_PROFILE ? " (default)" : "";
     console.log(`${profile.name.padEnd(6)} ${profile.about}${mark}`);
-    const { added, gone } = describeProfile(profile.id);
+    const { added, gone, does, stopped } = describeProfile(profile.id);
     const list = (title: string, names: readonly string[]) => {
       if (names.length > 0) console.log(`         ${title} ${names.join(", ")}`);
     };
     list("new:", added);
     list("gone:", gone);
+    for (const sentence of does) console.log(`         does: ${sentence}`);
+    for (const sentence of stopped) console.log(`         no more: ${sentence}`);
   }
   if (name !== undefined) return;
   console.log("\nswitches");

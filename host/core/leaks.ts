@@ -5,6 +5,7 @@ import {
   IORING_REGISTER_USE_REGISTERED_RING,
   IORING_UNREGISTER_FILES,
   IORING_UNREGISTER_RING_FDS,
+  PARAMS_SIZE,
   RSRC_UPDATE_SIZE,
 } from "../../assembly/abi/uapi.ts";
 import type { Machine } from "../machine.ts";
@@ -102,6 +103,10 @@ function unregisterRingFds({ sys, user }: Machine): void {
   const registered = (opcode: number) => (opcode | IORING_REGISTER_USE_REGISTERED_RING) >>> 0;
   for (let slot = 0; slot < RING_FDS_MAX; slot++)
     sys.io_uring_register(slot, registered(IORING_UNREGISTER_FILES), 0, 0);
+  // Before 6.3 only through a descriptor: any ring's will do.
+  const params = user.alloc(PARAMS_SIZE);
+  const own = sys.io_uring_setup(1, params);
+  sys.io_uring_register(own, IORING_UNREGISTER_RING_FDS, slots, RING_FDS_MAX);
   for (let slot = 0; slot < RING_FDS_MAX; slot++)
     sys.io_uring_register(slot, registered(IORING_UNREGISTER_RING_FDS), slots, RING_FDS_MAX);
 }

@@ -5,6 +5,7 @@ import {
   NOT_MODELLED_FUTEX,
   NOT_MODELLED_OP,
   NOT_MODELLED_REGISTER,
+  NOT_MODELLED_SETUP,
 } from "../../assembly/abi/not_modelled.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 
@@ -29,6 +30,7 @@ export function describeNotModelled(syscall: string, code: number): string {
   if (code & NOT_MODELLED_OP) return `${nameOf("IORING_OP_", number)} (in ${syscall})`;
   if (code & NOT_MODELLED_FORM) return `this form of ${nameOf("IORING_OP_", number)} (in ${syscall})`;
   if (code & NOT_MODELLED_REGISTER) return `${nameOf("IORING_REGISTER_", number)} (in ${syscall})`;
+  if (code & NOT_MODELLED_SETUP) return `${nameOf("IORING_SETUP_", (number & -number) << 19)} (in ${syscall})`;
   if (code & NOT_MODELLED_FUTEX) return `${nameOf("FUTEX_", number, futex)} (in ${syscall})`;
   return `what ${syscall} was asked for (${number})`;
 }

@@ -77,7 +77,7 @@ export function prepSendSetAddr(ring: Ring, sqe: number, address: number, length
   ring.words[(sqe + uapi.SQE_OFF_ADDR_LEN) >> 2] = length & 0xffff;
 }
 
-/** user_data of the notification's own CQE (profile later: addr3; refused before). liburing has no helper that we know of. */
+/** user_data of the notification's own CQE (profile 7.1: addr3; refused before). liburing has no helper that we know of. */
 export function prepSendZcSetNotifData(ring: Ring, sqe: number, low: number, high = 0): void {
   const word = (sqe + uapi.SQE_OFF_ADDR3) >> 2;
   ring.words[word] = low;

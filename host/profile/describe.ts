@@ -8,6 +8,10 @@ export interface Description {
   added: string[];
   /** What the profile before it had. */
   gone: string[];
+  /** Behaviours, as sentences: what it does that the profile before it did not, */
+  does: string[];
+  /** and what that one did. */
+  stopped: string[];
 }
 
 interface Row {
@@ -26,12 +30,54 @@ const ROWS: readonly Row[] = Array.from({ length: PROFILE_ROWS.length / names.PR
 function constantName(all: Readonly<Record<string, unknown>>, prefixes: readonly string[], value: number): string {
   const found = Object.entries(all).find(
     ([name, number]) =>
-      number === value && prefixes.some((prefix) => name.startsWith(prefix)) && !/_(FIRST|LAST)$/.test(name),
+      number === value && prefixes.some((prefix) => name.startsWith(prefix)) && !/_LAST$|^OPI_FIRST$/.test(name),
   );
   return found?.[0] ?? `${prefixes[0]}${value}`;
 }
 
 const flag = (prefixes: string[]) => (row: Row) => constantName(uapi, prefixes, 2 ** row.id);
+
+const sendFlag = flag(["IORING_RECVSEND_", "IORING_SEND_"]);
+
+/** What a kernel does that has the behaviour B_*. */
+const BEHAVIOURS: Readonly<Record<number, string>> = {
+  [names.B_NOTIF_SLOTS]: "notifications live in registered slots",
+  [names.B_LINK_SKB]: "notifications of sends that share an skb are chained",
+  [names.B_RSRC_QUIESCE]: "registered resources are released in order, and unregistering waits for their users",
+  [names.B_TW_LIFO]: "a batch of task work runs newest first",
+  [names.B_NOTIF_TW]: "a notification that the flush ends completes in task work",
+  [names.B_NOTIF_POSTS]: "a notification that the flush ends posts its CQE there and then",
+  [names.B_NOTIF_CQE_MARKED]: "a notification's CQE has F_NOTIF, and the sequence number in res",
+  [names.B_SENDZC_ADDR3]: "addr3 of SENDZC must be 0",
+  [names.B_SENDZC_FAIL_MARKS]: "a SENDZC that fails in the protocol fails its chain, and its CQE is not skipped",
+  [names.B_SENDZC_RETRY]: "MSG_WAITALL of SENDZC goes on after a short send",
+  [names.B_ADDR_BEFORE_BUFFER]: "SENDZC reads the address before it charges the buffer",
+  [names.B_ADDR_SAVED_ASYNC]: "SENDZC reads the address once, not at every attempt",
+  [names.B_ZC_ACCT_CHECKED]: "a SENDZC of more locked memory than the limit is ENOMEM",
+  [names.B_FIXEDBUF_TRUNCATION]: "a stream takes no more of a registered buffer than one skb holds",
+  [names.B_POLL_ONCE]: "a request that was polled and got nothing done goes to a worker",
+  [names.B_ZC_FAIL_NOTIF]: "a zero-copy send that fails has a notification, too",
+  [names.B_FAIL_KEEPS_PARTIAL]: "a request that fails after a part of it was sent or received says how much",
+  [names.B_ZC_FLUSH_IN_CLEANUP]: "the notification of a send by a worker always follows its CQE",
+  [names.B_ZC_SUPPORT_CHECK]: "sockets that can only copy refuse zero-copy sends",
+  [names.B_ZC_IOPRIO_LATE]: "unknown ioprio bits of a zero-copy send make two CQEs",
+  [names.B_IMPORT_AT_PREP]: "address, msghdr and vector are read at submission",
+  [names.B_BUF_LOOKUP_AT_ISSUE]: "registered buffers are looked up at issue",
+  [names.B_SENDMSG_ZC_ACCT]: "SENDMSG_ZC charges its pages as locked memory",
+  [names.B_ZC_ACCT_AT_PREP]: "zero-copy sends charge their pages at submission",
+  [names.B_LINK_CTX]: "only notifications of one ring and task are chained",
+  [names.B_NOTIF_USER_DATA]: "addr3 of a zero-copy send is the notification's own user_data",
+  [names.B_ZC_FIXED_VEC]: "SEND_ZC takes FIXED_BUF together with VECTORIZED",
+  [names.B_SEND_ADDR]: "SEND has a destination",
+  [names.B_SEND_SELECT]: "SEND takes provided buffers",
+  [names.B_LAZY_WAKE]: "task work need not wake a waiter before there is as much as it waits for",
+  [names.B_DRAIN_BY_COUNT]: "a drained request waits until nothing else of the ring is allocated",
+  [names.B_RING_MEM_ACCT]: "rings are charged as locked memory",
+  [names.B_REG_REG_RING]: "io_uring_register takes a registered ring",
+  [names.B_CLONE_RANGE]: "a part of a buffer table can be cloned",
+  [names.B_RECV_LIMIT]: "a multishot RECV can have a limit of bytes",
+  [names.B_COPY_AT_DELIVERY]: "received user pages are copied at local delivery, not wherever a packet comes in",
+};
 
 /** The name of what a row is about, by kind. */
 const NAMES: Readonly<Record<number, (row: Row) => string>> = {
@@ -49,24 +95,39 @@ const NAMES: Readonly<Record<number, (row: Row) => string>> = {
   [names.ROW_ENTER]: flag(["IORING_ENTER_"]),
   [names.ROW_SQE]: flag(["IOSQE_"]),
   [names.ROW_FEATURE]: flag(["IORING_FEAT_"]),
-  [names.ROW_SEND]: (row) => `${flag(["IORING_RECVSEND_", "IORING_SEND_"])(row)} of SEND`,
-  [names.ROW_ZC]: (row) => `${flag(["IORING_RECVSEND_", "IORING_SEND_"])(row)} of zero-copy sends`,
   [names.ROW_SENDZC]: (row) => `${constantName(names, ["SENDZC_"], 2 ** row.value)} (ioprio ${2 ** row.id})`,
+  [names.ROW_SEND]: (row) => `${sendFlag(row)} of SEND`,
+  [names.ROW_ZC]: (row) => `${sendFlag(row)} of SEND_ZC`,
+  [names.ROW_SENDMSG_ZC]: (row) => `${sendFlag(row)} of SENDMSG_ZC`,
+  [names.ROW_RECV]: (row) => `${sendFlag(row)} of RECV`,
+  [names.ROW_NOP]: flag(["IORING_NOP_"]),
+  [names.ROW_MSG_RING]: flag(["IORING_MSG_RING_"]),
+  [names.ROW_CANCEL]: flag(["IORING_ASYNC_CANCEL_"]),
+  [names.ROW_TIMEOUT]: flag(["IORING_TIMEOUT_"]),
+  [names.ROW_ACCEPT]: flag(["IORING_ACCEPT_"]),
+  [names.ROW_PBUF]: flag(["IOU_PBUF_RING_"]),
+  [names.ROW_CLONE]: flag(["IORING_REGISTER_DST_"]),
+  [names.ROW_URING_CMD]: flag(["IORING_URING_CMD_"]),
+  [names.ROW_SOCKET_CMD]: (row) => constantName(uapi, ["SOCKET_URING_OP_"], row.id),
   [names.ROW_LIMIT]: (row) => `${constantName(names, ["L_"], row.id).slice(2).toLowerCase()} ${2 ** row.value}`,
-  [names.ROW_BEHAVIOUR]: (row) => constantName(names, ["B_"], row.id).slice(2).toLowerCase(),
+  [names.ROW_BEHAVIOUR]: (row) => BEHAVIOURS[row.id] ?? constantName(names, ["B_"], row.id).slice(2).toLowerCase(),
 };
 
-function hasOf(profile: number): Set<string> {
+function hasOf(profile: number, behaviours: boolean): Set<string> {
   return new Set(
-    ROWS.filter(({ first, last }) => first <= profile && profile <= last).map((row) => NAMES[row.kind](row)),
+    ROWS.filter(({ kind }) => (kind === names.ROW_BEHAVIOUR) === behaviours)
+      .filter(({ first, last }) => first <= profile && profile <= last)
+      .map((row) => NAMES[row.kind](row)),
   );
 }
 
 export function describeProfile(profile: number): Description {
-  const now = hasOf(profile);
-  const before = profile === 0 ? new Set<string>() : hasOf(profile - 1);
-  return {
-    added: [...now].filter((name) => !before.has(name)),
-    gone: [...before].filter((name) => !now.has(name)),
+  const change = (behaviours: boolean) => {
+    const now = hasOf(profile, behaviours);
+    const before = profile === 0 ? new Set<string>() : hasOf(profile - 1, behaviours);
+    return [[...now].filter((name) => !before.has(name)), [...before].filter((name) => !now.has(name))];
   };
+  const [added, gone] = change(false);
+  const [does, stopped] = change(true);
+  return { added, gone, does, stopped };
 }

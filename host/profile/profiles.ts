@@ -80,10 +80,10 @@ export const PROFILES: readonly Profile[] = [
   },
   ...Array.from({ length: PROFILE_6_18 - PROFILE_6_0 + 1 }, (_, minor) => release(minor)),
   {
-    name: "later",
+    name: "7.1",
     id: PROFILE_LATER,
-    about: "after 6.18: the notification's own user_data in addr3",
-    source: RELEASES,
+    about: "Linux 7.1: the notification's own user_data in addr3, with what came in 6.19 and 7.0",
+    source: "send-zc, section 7; the io_uring pull request for 7.1-rc1; man pages of liburing 2.15",
   },
 ];
 
@@ -225,7 +225,7 @@ export function switchValue(found: Switch, value: number | string): number | und
 
 const profileName = (id: number): string => PROFILES.find((profile) => profile.id === id)?.name ?? `${id}`;
 
-/** Where a switch means something: "6.0 .. later", or undefined for everywhere. */
+/** Where a switch means something: "6.0 .. 7.1", or undefined for everywhere. */
 export function switchProfiles({ profiles }: Switch): string | undefined {
   return profiles && `${profileName(profiles[0])} .. ${profileName(profiles[1])}`;
 }

@@ -6,6 +6,7 @@ import "../../host/cli/node.ts";
 import * as libc from "../../assembly/abi/socket.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 import { Machine } from "../../host/machine.ts";
+import { DEFAULT_PROFILE } from "../../host/profile/profiles.ts";
 
 /** A small generator of its own, so that a failure is a seed. */
 function generator(seed: number): (below: number) => number {
@@ -32,9 +33,9 @@ const OPCODES = [
 ];
 const SETUPS = [0, uapi.IORING_SETUP_SUBMIT_ALL, uapi.IORING_SETUP_SINGLE_ISSUER | uapi.IORING_SETUP_DEFER_TASKRUN];
 
-async function attack(seed: number): Promise<number> {
+async function attack(seed: number, profile = DEFAULT_PROFILE): Promise<number> {
   const random = generator(seed);
-  const machine = await Machine.create({ build: "debug", network: "none" });
+  const machine = await Machine.create({ build: "debug", network: "none", profile });
   const { sys, user } = machine;
   const ring = machine.ring(8, { flags: SETUPS[random(SETUPS.length)] });
   const fds = user.alloc(8);
@@ -78,5 +79,11 @@ for (let block = 0; block < 8; block++) {
   test(`random bytes as SQEs, seeds ${block * 25 + 1} to ${block * 25 + 25}`, async () => {
     for (let seed = block * 25 + 1; seed <= block * 25 + 25; seed++)
       assert.equal(await attack(seed), 12, `seed ${seed}`);
+  });
+}
+
+for (const profile of ["6.1", "6.9", "6.12", "6.15", "7.1"]) {
+  test(`random bytes as SQEs of ${profile}`, async () => {
+    for (let seed = 1; seed <= 10; seed++) assert.equal(await attack(seed, profile), 12, `seed ${seed}`);
   });
 }

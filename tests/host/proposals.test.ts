@@ -10,8 +10,8 @@ import { cqesOf, runChecked, runRandom } from "./checked.ts";
 
 test("a switch is refused where it means nothing, in one line", async () => {
   const refused: [string, Record<string, number>, RegExp][] = [
-    ["rc3", { single_cqe: 1 }, /single_cqe is for 6\.0 \.\. later, not for rc3/],
-    ["later", { two_cqe_sep_ud: 1 }, /two_cqe_sep_ud is for 6\.0 \.\. 6\.18, not for later/],
+    ["rc3", { single_cqe: 1 }, /single_cqe is for 6\.0 \.\. 7\.1, not for rc3/],
+    ["7.1", { two_cqe_sep_ud: 1 }, /two_cqe_sep_ud is for 6\.0 \.\. 6\.18, not for 7\.1/],
     ["6.18", { link_at: 1 }, /link_at needs single_cqe/],
     ["6.18", { single_cqe: 1, zc_skip_success: 1 }, /exclude each other/],
     ["6.18", { nonsense: 1 }, /no switch is 'nonsense=1'/],
@@ -55,7 +55,7 @@ ${SEND} ioprio=FIXED_BUF bi=0 ud=2
 sqe sendmsg_zc fd=a msg=m ud=3
 submitwait 3 100
 settle`;
-  for (const profile of ["6.1", "6.2", "6.10", "6.12", "6.13", "6.18", "later"])
+  for (const profile of ["6.1", "6.2", "6.10", "6.12", "6.13", "6.18", "7.1"])
     assert.deepEqual(cqesOf(await runChecked(`${profile} single_cqe`, text("0"))), ["1 1000", "2 1000", "3 1000"]);
   for (const setup of ["DEFER_TASKRUN|SINGLE_ISSUER", "COOP_TASKRUN", "SQPOLL"]) {
     for (const at of ["release", "send"]) {
@@ -206,10 +206,10 @@ test("single_cqe: rings are closed while it is pending; a full CQ keeps its orde
 
 // (f) two_cqe_sep_ud ------------------------------------------------------------------------------------------------------
 
-test("two_cqe_sep_ud: the notification has the user_data of addr3, 0 = the send's; natively in `later`", async () => {
+test("two_cqe_sep_ud: the notification has the user_data of addr3, 0 = the send's; natively in 7.1", async () => {
   const text = `pair a b tcp lo\nsetup 8 SUBMIT_ALL\nbuf x 4096 1\n${SEND} ud=1 addr3=71\n${SEND} ud=2\nsqe send_zc fd=a buf=x len=1000 pad2=1 ud=3\nsubmit\nsettle`;
   const told = ["1 1000 M", "2 1000 M", "3 EINVAL", "71 0 N", "2 0 N"];
-  for (const machine of ["6.0 two_cqe_sep_ud", "6.12 two_cqe_sep_ud", "6.18 two_cqe_sep_ud", "later"])
+  for (const machine of ["6.0 two_cqe_sep_ud", "6.12 two_cqe_sep_ud", "6.18 two_cqe_sep_ud", "7.1"])
     assert.deepEqual(cqesOf(await runChecked(machine, text)), told, machine);
   assert.equal(cqesOf(await runChecked("6.18", text))[0], "1 EINVAL");
 });

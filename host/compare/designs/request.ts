@@ -136,7 +136,7 @@ export function requestDesign(name: string, profile: string, switches: SwitchVal
   const isOn = (which: string) => Number(switches[which] ?? 0) > 0;
   const isSingle = isOn("single_cqe");
   const combined = Number(switches.zc_skip_success ?? 0) === SKIP_COMBINED;
-  const separate = isOn("two_cqe_sep_ud") || !before("later");
+  const separate = isOn("two_cqe_sep_ud") || !before("7.1");
   const flag = before("6.10") ? IORING_RECVSEND_ZC_NOTIF : IORING_RECVSEND_ZC_NOTIF_LATER;
   const merged = isOn("merged_opcode") ? flag : 0;
   const dialect = { sendmsg: !before("6.1"), separate: separate && !isSingle && !combined, combined, merged };
