@@ -35,16 +35,18 @@ const SPLICE: Way = { name: "SEND, SPLICE", design: PLAIN, variant: "splice" };
 const ZC: Way = { name: "SENDMSG_ZC", design: ZERO_COPY, variant: "zc" };
 /** What there was in the thread's week: no zero-copy SENDMSG, so the header goes by itself. */
 const PARTS: Way = { name: "SEND, SENDZC (rc3)", design: "rc3", variant: "zc" };
+/** What he asked for in that week: the message of two parts, in a slot. */
+const IN_SLOT: Way = { name: "SENDMSGZC (rc3)", design: "sendmsg_zc", variant: "zc" };
 const COPY: Way = { name: "SENDMSG", design: PLAIN, variant: "copy" };
 const READ: Way = { name: "READ, SENDMSG", design: PLAIN, variant: "read" };
 const BOUNCE_ZC: Way = { name: "bounce, SENDMSG_ZC", design: ZERO_COPY, variant: "bounce" };
 const BOUNCE_COPY: Way = { name: "bounce, SENDMSG", design: PLAIN, variant: "bounce" };
-const WAYS = [SPLICE, PARTS, ZC, COPY, READ, BOUNCE_ZC, BOUNCE_COPY];
+const WAYS = [SPLICE, PARTS, IN_SLOT, ZC, COPY, READ, BOUNCE_ZC, BOUNCE_COPY];
 
 /** What the server is given, and which ways that leaves. SENDMSG_ZC of a file is from a mapping of it. */
 const SITUATIONS: readonly { name: string; ways: readonly Way[] }[] = [
-  { name: "a file that can be spliced", ways: [SPLICE, PARTS, ZC, COPY, READ] },
-  { name: "a payload in memory", ways: [PARTS, ZC, COPY] },
+  { name: "a file that can be spliced", ways: [SPLICE, PARTS, IN_SLOT, ZC, COPY, READ] },
+  { name: "a payload in memory", ways: [PARTS, IN_SLOT, ZC, COPY] },
   { name: "an encrypted connection", ways: [BOUNCE_ZC, BOUNCE_COPY] },
 ];
 

@@ -68,7 +68,7 @@ export default experiment("What is saved when many sends share one notification?
   const perRequest = found.filter(({ made }) => made === SENDS);
   expect(least.made < most.made, "some design shares notifications");
   return (
-    `With ${least.one.name} ${SENDS} sends were told of by ${counted(least.made, "notification")} in ${least.seen.cqes.length} CQEs, where ` +
+    `${counted(least.made, "notification")} told of all ${SENDS} sends in ${least.seen.cqes.length} CQEs (${least.one.name}), where ` +
     `${list(perRequest.map(({ one }) => one.name))} need ${most.made} in ${most.seen.cqes.length}: ${Math.round(most.cost - least.cost)} ns a send, says the model; ` +
     `the price is that the first buffer is known to be free ${(firstFree_us(least.seen) - firstFree_us(most.seen)).toFixed(1)} us later.`
   );

@@ -4,7 +4,6 @@ import {
   errnoName,
   frames,
   Machine,
-  type Outcome,
   parseProgram,
   type ProgramEvent,
   runProgram,
@@ -14,6 +13,7 @@ import {
   type TraceRecord,
   uapi,
 } from "ringzero";
+import { expect } from "./report.ts";
 
 export interface Design {
   name: string;
@@ -49,7 +49,6 @@ export interface Observed {
   /** When the kernel took the first request. */
   submitted_us: number;
   events: ProgramEvent[];
-  outcome: Outcome;
   records: TraceRecord[];
   /** Bytes of TCP or UDP payload in each frame that the sending NIC put on the wire. */
   payloads: number[];
@@ -58,7 +57,7 @@ export interface Observed {
 /** The NIC on the side where programs run. */
 const SENDER = "nic0";
 
-/** Runs a `.zc` program on a fresh machine of that design. */
+/** Runs a `.zc` program on a fresh machine of that design, to its end. */
 export async function observe(kernel: Design, program: string): Promise<Observed> {
   const machine = await Machine.create({ profile: kernel.profile, switches: kernel.switches, trace: true });
   const reader = new TraceReader(machine);
@@ -72,6 +71,8 @@ export async function observe(kernel: Design, program: string): Promise<Observed
     onStep: () => records.push(...reader.read()),
   });
   records.push(...reader.read());
+  expect(outcome.kind === "end", `${kernel.name} runs the program to its end`);
+  expect(reader.lost === 0, "the whole trace is read");
   return {
     design: kernel,
     machine,
@@ -81,7 +82,6 @@ export async function observe(kernel: Design, program: string): Promise<Observed
       .map(({ a, b, c, time_ns }) => ({ ...cqe(a, b | 0, c), at_us: Number(time_ns) / 1000 })),
     submitted_us: Number(records.find(({ event }) => event === trace.TR_IO_URING_SUBMIT_REQ)?.time_ns ?? 0n) / 1000,
     events,
-    outcome,
     records,
     payloads,
   };
@@ -140,10 +140,6 @@ export const skbsOf = (seen: Observed): number =>
   recordsOf(seen, trace.TR_UBUF_GET).filter(({ c }) => c === trace.REF_SKB).length;
 
 export const notificationsMade = (seen: Observed): number => recordsOf(seen, trace.TR_NOTIF_ALLOC).length;
-
-/** Bytes of zero-copy sends that were copied after all. */
-export const copiedOf = (seen: Observed): number =>
-  recordsOf(seen, trace.TR_UBUF_COPY).reduce((sum, { b }) => sum + b, 0);
 
 /** The same line `count` times, numbered from 1. */
 export const times = (count: number, line: (index: number) => string): string =>
