@@ -89,7 +89,7 @@ function notice(note: Note): Notice {
   const root = note.head ?? note;
   return {
     label: note.label,
-    kind: note.isMsgZerocopy ? "error queue" : "cqe",
+    kind: note.isMsgZerocopy ? "error queue" : note.isSilent && note.posted !== undefined ? "only cqe" : "cqe",
     user_data: note.userData,
     shared_by: note.lives.map(({ id }) => id),
     chained_to: note.head?.label ?? null,

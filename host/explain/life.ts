@@ -36,6 +36,8 @@ export class Note {
   readonly isMsgZerocopy: boolean;
   /** Of the era of notification slots: no CQE announces it, and none tells of copies. */
   isSlotEra = false;
+  /** It has no CQE: that of its send is the only one, and tells that the buffer is free, too. */
+  isSilent = false;
   /** Number of the slot whose it is, which keeps a reference until it is flushed. */
   slot: number | undefined;
   readonly lives: Life[] = [];

@@ -75,6 +75,10 @@ export class Notes {
         Object.assign(own, { kind: trace.REF_SLOT, taken_for: refName(trace.REF_SLOT), holder: `slot ${record.b}` });
         return;
       }
+      case trace.TR_NOTIF_CQES:
+        note.userData = record.a;
+        note.isSilent = record.b === 1;
+        return;
       case trace.TR_UBUF_GET:
         note.refs = record.b;
         this.#taken = { note, reference: take(note, record.c, record.time_ns, takerOf(record.c)) };

@@ -8,6 +8,7 @@ import { cqeFlags, duration, micros, refShort } from "../trace/words.ts";
 import type { Advice, Copy, Explanation, Interval, Reference, RequestLife, Span } from "./shape.ts";
 
 const WIDTH = 110;
+const ERRNO_MAX = 4095;
 /** Rows of one list before it is cut: --json has all. */
 const ROWS_MAX = 14;
 
@@ -50,7 +51,9 @@ function fromText(buffers: readonly Span[], fixed: boolean): string {
 function resultOf({ completion }: RequestLife): string {
   if (completion === null) return "no CQE";
   const { res, flags } = completion;
-  const result = res < 0 ? `-${errnoName(-res)}` : String(res);
+  // The only CQE of a send has bit 31 beside the count.
+  const count = `${res & 0x7fff_ffff} COPIED`;
+  const result = res < -ERRNO_MAX ? count : res < 0 ? `-${errnoName(-res)}` : String(res);
   return flags === 0 ? result : `${result} ${cqeFlags(flags)}`;
 }
 
@@ -81,6 +84,8 @@ function mineAgain(request: RequestLife): string {
   const after = free_ns === submitted_ns ? "at once" : `after ${duration(BigInt(free_ns - submitted_ns))}`;
   if (notification === null)
     return `${after}, at ${micros(BigInt(free_ns))} us, with its ${completion?.flags === undefined ? "return" : "completion"} (${result})`;
+  if (notification.kind === "only cqe")
+    return `${after}, at ${micros(BigInt(free_ns))} us, with its only CQE (${result}). Why then: ${notification.because}`;
   const told = notification.kind === "cqe" ? `notification ${notification.label}` : "the record on the error queue";
   const first = completion === null ? "" : firstText(free_ns, completion.posted_ns);
   return `${after}, at ${micros(BigInt(free_ns))} us, with ${told}${notification.copied ? " (COPIED)" : ""}; CQE 1 was ${result}${first}. Why then: ${notification.because}`;

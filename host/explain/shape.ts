@@ -65,8 +65,8 @@ export interface Completion {
 export interface Notice {
   /** Notifications are counted in the order in which they were allocated; several sends may share one. */
   label: string;
-  /** `cqe`, or `error queue` for MSG_ZEROCOPY. */
-  kind: "cqe" | "error queue";
+  /** `cqe`; `only cqe`: it has none of its own, that of the request tells; `error queue` for MSG_ZEROCOPY. */
+  kind: "cqe" | "only cqe" | "error queue";
   user_data: bigint;
   /** Requests (ids) that use it. */
   shared_by: number[];

@@ -47,8 +47,8 @@ function failedWithNotification(life: Life): string | undefined {
 function notificationWithoutMore(life: Life): string | undefined {
   const { completion } = life;
   const note = noteOf(life);
-  if (note === undefined || completion === undefined || completion.flags & IORING_CQE_F_MORE || note.isSlotEra)
-    return undefined;
+  if (note === undefined || completion === undefined || completion.flags & IORING_CQE_F_MORE) return undefined;
+  if (note.isSlotEra || note.isSilent) return undefined;
   const how = `${resultText(completion.res)} without F_MORE`;
   const why =
     completion.res === -ECANCELED && life.issues === 0
@@ -83,7 +83,7 @@ function outOfOrder(life: Life, { lives }: Context): string | undefined {
 
 function notificationFirst(life: Life): string | undefined {
   const note = noteOf(life);
-  if (note?.posted === undefined || life.completion === undefined || note.posted.tick > life.completion.at.tick)
+  if (note?.posted === undefined || life.completion === undefined || note.posted.tick >= life.completion.at.tick)
     return undefined;
   return "Its notification arrived before the CQE of the send itself.";
 }
@@ -171,6 +171,9 @@ function cancelled(life: Life): string | undefined {
 function skipped(life: Life): string | undefined {
   if (life.completion !== undefined || (life.flags & IOSQE_CQE_SKIP_SUCCESS) === 0 || life.issues === 0)
     return undefined;
+  const told = noteOf(life)?.posted;
+  if (told !== undefined)
+    return `Its notification is its only CQE (CQE_SKIP_SUCCESS), ${told.res & 0x7fff_ffff ? "with the result of the send" : "without the result of the send"}.`;
   return "It has no CQE: it succeeded, and CQE_SKIP_SUCCESS asks for silence then.";
 }
 

@@ -153,7 +153,8 @@ export class Tracker implements Observer {
     const of = seen.of;
     if (of instanceof Life) {
       if (of.completion !== undefined) Object.assign(of.completion, { seen: at, seen_ns: Number(at.ns) });
-      if (of.notes.length === 0) this.#free(of, at, "the application has read the CQE");
+      for (const note of of.notes) if (note.isSilent) note.seen = at;
+      if (of.notes.every(({ seen }) => seen !== undefined)) this.#free(of, at, "the application has read the CQE");
     } else {
       this.#sawNote(of, at, "the application has read the notification");
     }
@@ -197,6 +198,7 @@ export class Tracker implements Observer {
     } else if (isZcEvent(event)) {
       this.notes.add({ ...record, index: at.tick });
       if (event === trace.TR_NOTIF_REQ) this.#use(record);
+      if (event === trace.TR_NOTIF_CQES) this.#silence(record, at);
       // The put that follows says why.
       if (event === trace.TR_UBUF_SKB_END || event === trace.TR_UBUF_GET) return;
     } else {
@@ -226,6 +228,13 @@ export class Tracker implements Observer {
     if (life.notes.includes(note)) return;
     life.notes.push(note);
     note.lives.push(life);
+  }
+
+  /** TR_NOTIF_CQES: a notification of 6.0 may end in silence when the CQE of its request is there already. */
+  #silence({ object }: TraceRecord, at: Moment): void {
+    const note = this.notes.of(object);
+    const told = note?.isSilent ? note.lives.find(({ completion }) => completion !== undefined)?.completion : undefined;
+    if (note !== undefined && told !== undefined) note.posted = { ...at, res: told.res, flags: told.flags };
   }
 
   #ring(record: TraceRecord, at: Moment): void {
@@ -308,7 +317,10 @@ export class Tracker implements Observer {
     }
     this.#posted.push({ ring, user_data: a, res: b | 0, flags: c, of, seen: false });
     if (of instanceof Note) Object.assign(of, { userData: a, posted: { ...at, res: b | 0, flags: c } });
-    else of.completion = { res: b | 0, flags: c, posted_ns: Number(at.ns), seen_ns: null, at };
+    else {
+      of.completion = { res: b | 0, flags: c, posted_ns: Number(at.ns), seen_ns: null, at };
+      for (const note of of.notes) if (note.isSilent) note.posted = { ...at, res: b | 0, flags: c };
+    }
   }
 
   /** Whose CQE it is: the object says so, unless it is posted for somebody whose memory is used otherwise by now. */

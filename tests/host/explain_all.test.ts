@@ -12,7 +12,7 @@ import { renderExplanation } from "../../host/explain/render.ts";
 import type { Explanation, RequestLife } from "../../host/explain/shape.ts";
 import { generate } from "../../host/fuzz/generate.ts";
 import { PROFILES } from "../../host/fuzz/profiles.ts";
-import { Machine } from "../../host/machine.ts";
+import { Machine, type MachineOptions } from "../../host/machine.ts";
 import { parseProgram } from "../../host/program/parse.ts";
 
 declare const RINGZERO_ROOT: string;
@@ -49,13 +49,18 @@ function problems(told: Explanation): string[] {
   return [...told.requests.flatMap(contradictions), ...wide];
 }
 
-async function explainAll(programs: Iterable<readonly [name: string, text: string]>): Promise<number> {
+type Kernel = Pick<MachineOptions, "profile" | "switches">;
+
+async function explainAll(
+  programs: Iterable<readonly [name: string, text: string]>,
+  kernel: Kernel = {},
+): Promise<number> {
   let machine = await Machine.create({ trace: true });
   let count = 0;
   for (const [name, text] of programs) {
     const program = parseProgram(text, name);
-    machine = Machine.recycle(machine, { ...program.machine, trace: true });
-    assert.deepEqual(problems(explainProgram(machine, program)), [], `${name}\n${text}`);
+    machine = Machine.recycle(machine, { ...program.machine, ...kernel, trace: true });
+    assert.deepEqual(problems(explainProgram(machine, program)), [], `${name} ${JSON.stringify(kernel)}\n${text}`);
     count++;
   }
   return count;
@@ -72,6 +77,17 @@ test("recorded programs", async () => {
   assert.ok((await explainAll(programs)) > 1000);
 });
 
+/** Where sends have other CQEs than today's two. */
+const KERNELS: readonly Kernel[] = [
+  {},
+  { profile: "6.0" },
+  { switches: { single_cqe: 1 } },
+  { switches: { single_cqe: 1, link_at: "send" } },
+  { switches: { two_cqe_sep_ud: 1 } },
+  { switches: { zc_skip_success: "first" } },
+  { switches: { zc_skip_success: "combined" } },
+];
+
 test("random programs", async () => {
   const programs = Object.entries(PROFILES).flatMap(([name, profile]) =>
     Array.from(
@@ -79,5 +95,5 @@ test("random programs", async () => {
       (_, index) => [`${name} ${index}`, generate({ seed: 11, index, length: 25, profile })] as const,
     ),
   );
-  await explainAll(programs);
+  for (const kernel of KERNELS) await explainAll(programs, kernel);
 });

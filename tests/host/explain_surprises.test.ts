@@ -162,3 +162,31 @@ test("slots: a retry after somebody flushed the slot has two notifications", asy
   ]);
   assert.ok(surprises(told, 1).includes("several-notifications"), surprises(told, 1).join(" "));
 });
+
+test("one CQE only, and it tells that the buffer is free: nothing is missing", async () => {
+  const one = await explain([...UDP, SEND, "submit", "settle"], { switches: { single_cqe: 1 } });
+  assert.deepEqual(surprises(one, 1), []);
+  assert.equal(request(one, 1).notification?.kind, "only cqe");
+  assert.notEqual(request(one, 1).free_ns, null);
+  // 6.0: a failed send has one CQE, wherever it failed.
+  const failed = ["sqe send_zc fd=99 buf=b ud=1 flags=IO_LINK", "sqe send_zc fd=A buf=c ud=2", "submit", "settle"];
+  const old = await explain([...UDP, ...failed], { profile: "6.0" });
+  for (const ud of [1, 2]) {
+    assert.deepEqual(surprises(old, ud), []);
+    assert.notEqual(request(old, ud).free_ns, null);
+  }
+});
+
+test("CQE_SKIP_SUCCESS of a send whose notification is told all the same", async () => {
+  const program = [...UDP, `${SEND} flags=CQE_SKIP_SUCCESS`, "submit", "settle"];
+  for (const [how, what] of [
+    ["first", "without"],
+    ["combined", "with"],
+  ]) {
+    const told = request(await explain(program, { switches: { zc_skip_success: how } }), 1);
+    assert.deepEqual(
+      told.surprises.map(({ text: said }) => said),
+      [`Its notification is its only CQE (CQE_SKIP_SUCCESS), ${what} the result of the send.`],
+    );
+  }
+});

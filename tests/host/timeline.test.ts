@@ -158,3 +158,8 @@ test("the hash covers every field of a record", () => {
     assert.notEqual(hashTrace([{ ...alloc, ...change }]), base);
   }
 });
+
+test("no two events have one number", () => {
+  const events = Object.entries(abi).filter(([name]) => name.startsWith("TR_"));
+  assert.equal(new Set(events.map(([, number]) => number)).size, events.length);
+});
