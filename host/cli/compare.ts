@@ -1,5 +1,4 @@
 // ringzero compare: one workload through every design that the thread named, side by side.
-import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { calibrate } from "../compare/calibration.ts";
 import { compare } from "../compare/compare.ts";
@@ -11,7 +10,7 @@ import { renderReport } from "../compare/report.ts";
 import { renderComparison } from "../compare/table.ts";
 import { findWorkload, WORKLOADS } from "../compare/workloads.ts";
 import { EXIT_FAILED, UsageError } from "./errors.ts";
-import { checkOutputFile } from "./input.ts";
+import { checkOutputFile, writeText } from "./input.ts";
 
 interface Options {
   profiles?: string;
@@ -37,6 +36,7 @@ export function compareCommand(program: Command): void {
         "profiles",
         "list",
         "costs",
+        "html",
       ]),
     )
     .action(run);
@@ -53,6 +53,8 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   const designs = chooseDesigns(options.profiles);
   const costs = chooseCosts(options.costs);
   if (name === undefined || options.list) {
+    if (options.html !== undefined) throw new UsageError("--html is the report of a workload, so it needs one");
+    if (name !== undefined) throw new UsageError("--list takes no workload");
     list(options.json ?? false);
     return;
   }
@@ -61,9 +63,9 @@ async function run(name: string | undefined, options: Options): Promise<void> {
     throw new UsageError(`no workload is named '${name}' (${WORKLOADS.map((each) => each.name).join(", ")})`);
   if (options.html !== undefined) checkOutputFile(options.html);
   const comparison = await compare(workload, designs, costs);
-  if (options.html !== undefined) writeFileSync(options.html, renderReport(comparison));
   if (options.json) console.log(JSON.stringify(comparison, undefined, 2));
   else console.log(renderComparison(comparison));
+  if (options.html !== undefined) writeText(options.html, renderReport(comparison));
 }
 
 function chooseDesigns(text: string | undefined): Design[] {

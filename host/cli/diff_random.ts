@@ -1,5 +1,5 @@
 // ringzero diff --random N: programs that nobody wrote, on the emulator and on this machine's kernel.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { formatJson, mergeScenarios } from "../conform/record.ts";
 import { alignEvents, sideBySide } from "../conform/side_by_side.ts";
@@ -13,7 +13,7 @@ import { probeKernel } from "../kernel/probe.ts";
 import { EXIT_ALARM, KernelServer } from "../kernel/server.ts";
 import { formatEvent, type ProgramEvent } from "../program/events.ts";
 import { EXIT_FAILED, EXIT_UNAVAILABLE, UsageError } from "./errors.ts";
-import { checkScenarioFile } from "./input.ts";
+import { checkScenarioFile, writeText } from "./input.ts";
 
 export interface RandomOptions {
   random: number;
@@ -141,7 +141,7 @@ function append(file: string, name: string, difference: Difference): void {
   const old = existsSync(file) ? readFileSync(file, "utf8") : undefined;
   const head = { kernel: release(), harness: "zcoracle.c", format: 1 };
   const text = formatJson(toScenario(name, difference));
-  writeFileSync(file, mergeScenarios(old, file, head, [{ name, text }]));
+  writeText(file, mergeScenarios(old, file, head, [{ name, text }]));
 }
 
 const LABELS: Record<(typeof VERDICTS)[number], string> = {

@@ -1,6 +1,5 @@
-// What the commands read: files, and numbers given as options.
-import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+// What the commands read and write: files, and numbers given as options.
+import { accessSync, closeSync, constants, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 import { parseRecordings } from "../conform/recordings.ts";
 import { UsageError } from "./errors.ts";
@@ -9,48 +8,55 @@ const REASONS: Record<string, string> = {
   ENOENT: "no such file",
   EISDIR: "is a folder",
   EACCES: "permission denied",
+  ENOTDIR: "a part of the path is no folder",
+  ENAMETOOLONG: "the name is too long",
+  ENOSPC: "no space left on the device",
+  EROFS: "the file system is read-only",
 };
+
+function refuse(file: string, error: unknown, reasons = REASONS): never {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  throw new UsageError(`${file}: ${reasons[code] ?? message}`);
+}
 
 /** The text of a file; `-` is standard input. */
 export function readText(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${file}: ${REASONS[code] ?? message}`);
+    refuse(file, error);
   }
 }
 
 /** A file that scenarios are going to be added to: asked before the work is done, which may take minutes. */
 export function checkScenarioFile(file: string): void {
-  if (existsSync(file)) {
-    parseRecordings(readText(file), file);
-    return;
-  }
-  checkFolder(file);
+  if (checkOutputFile(file)) parseRecordings(readText(file), file);
 }
 
-/** A file that is going to be written: asked before the work is done. */
-export function checkOutputFile(file: string): void {
-  if (!existsSync(file)) {
-    checkFolder(file);
-    return;
-  }
-  if (statSync(file).isDirectory()) throw new UsageError(`${file}: ${REASONS.EISDIR}`);
+/** A file that is going to be written: asked before the work is done. True if it is there already. */
+export function checkOutputFile(file: string): boolean {
   try {
-    accessSync(file, constants.W_OK);
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found?.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+    if (found !== undefined) {
+      accessSync(file, constants.W_OK);
+      return true;
+    }
+    // A folder's permissions do not tell whether a file can be made in it (/sys): only making it does.
+    closeSync(openSync(file, "wx"));
+    unlinkSync(file);
   } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${file}: ${REASONS[code] ?? message}`);
+    refuse(file, error, { ...REASONS, ENOENT: "no such folder" });
   }
+  return false;
 }
 
-function checkFolder(file: string): void {
+/** What went wrong is one line, as with the checks before the work: the device may be full by now. */
+export function writeText(file: string, text: string): void {
   try {
-    accessSync(dirname(file), constants.W_OK);
+    writeFileSync(file, text);
   } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${file}: ${code === "ENOENT" ? "no such folder" : (REASONS[code] ?? message)}`);
+    refuse(file, error);
   }
 }
 

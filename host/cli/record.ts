@@ -1,6 +1,6 @@
 // ringzero record FILE...: runs programs on this machine's kernel several times, compares with the emulator, and keeps what
 // the kernel said as scenarios.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { cpus, machine as architecture, release } from "node:os";
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
@@ -23,7 +23,7 @@ import { parseProgram } from "../program/parse.ts";
 import { runProgram } from "../program/run.ts";
 import { ProgramSyntaxError } from "../program/words.ts";
 import { EXIT_FAILED, EXIT_UNAVAILABLE, UsageError } from "./errors.ts";
-import { checkScenarioFile, readText } from "./input.ts";
+import { checkScenarioFile, readText, writeText } from "./input.ts";
 
 interface Options {
   into?: string;
@@ -93,7 +93,7 @@ function merge(file: string, kept: NewScenario[]): void {
   const kernel = `${release().split("-")[0]} ${architecture()}`;
   const head = { kernel, cpus: cpus().length, harness: "zcoracle.c", format: 1 };
   const added = kept.map((scenario) => ({ name: scenario.name, text: formatScenario(scenario) }));
-  writeFileSync(file, mergeScenarios(old, file, head, added));
+  writeText(file, mergeScenarios(old, file, head, added));
 }
 
 interface Recorded {

@@ -1,7 +1,7 @@
 // `ringzero compare`: what the designs of the thread do to the same workload, as relations between what was counted.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -256,6 +256,13 @@ for (const [title, args, expected] of [
   ["an unknown switch", ["small-tcp", "--profiles", "6.18+warp"], /no switch is named 'warp'/],
   ["a switch of another era", ["small-tcp", "--profiles", "rc3+single_cqe"], /single_cqe/],
   ["a report in no folder", ["small-tcp", "--html", "/no/such/folder/x.html"], /no such folder/],
+  ["a report below a file", ["small-tcp", "--html", `${process.execPath}/x.html`], /a part of the path is no folder/],
+  ["a report of too long a name", ["small-tcp", "--html", "x".repeat(300)], /the name is too long/],
+  ["a report instead of a folder", ["small-tcp", "--html", folder], /is a folder/],
+  ["a report of figures", ["--calibration", "--html", "x.html"], /cannot be used with option/],
+  ["a report of a list", ["--list", "--html", "x.html"], /--html is the report of a workload/],
+  ["a report of nothing", ["--html", "x.html"], /--html is the report of a workload/],
+  ["a list of a workload", ["small-tcp", "--list"], /--list takes no workload/],
   ["unknown costs", ["small-tcp", "--costs", "laptop"], /no costs are named 'laptop' \(6\.18, dummy, /],
   ["a calibration of a workload", ["small-tcp", "--calibration"], /takes no workload/],
   ["a calibration of designs", ["--calibration", "--profiles", "6.0"], /cannot be used with option/],
@@ -269,3 +276,12 @@ for (const [title, args, expected] of [
     assert.equal(status, 2);
   });
 }
+
+test("a report that cannot be written at the end is one line, behind the table", {
+  skip: !existsSync("/dev/full"),
+}, () => {
+  const { status, stdout, stderr } = ringzero("udp-many", "--profiles", "6.18", "--html", "/dev/full");
+  assert.match(stdout, /predicts no hardware/);
+  assert.equal(stderr, "ringzero: /dev/full: no space left on the device\n");
+  assert.equal(status, 2);
+});
