@@ -40,7 +40,7 @@ const bySocket = (lives: readonly Life[]) => groups(lives, ({ socket }) => socke
 function written(
   lives: readonly Life[],
   isMeant: (write: Write, life: Life) => boolean,
-  why: string,
+  whyOf: (life: Life) => string,
 ): Found | undefined {
   const found = lives.flatMap((life) =>
     life.writes.filter((write) => isMeant(write, life)).map((write) => ({ life, write })),
@@ -51,7 +51,7 @@ function written(
   const what = `line ${write.line} (${write.what}) changes bytes of ${life.name} while its buffer is owned by the ${write.owner.owner}${device}`;
   const more = found.length === 1 ? "" : ` (and ${found.length - 1} more)`;
   const lines = [...new Set(found.flatMap((each) => [each.life.line, each.write.line]))];
-  return { weight: "bug", lines, text: `${what}${more}. ${why}` };
+  return { weight: "bug", lines, text: `${what}${more}. ${whyOf(life)}` };
 }
 
 /** The application went by the first CQE. */
@@ -60,7 +60,8 @@ function reuseAtFirstCqe(lives: readonly Life[]): Found | undefined {
     lives,
     ({ sawCompletion, sawOthers }, life) =>
       isRingZeroCopy(life) && life.notes.length > 0 && sawCompletion && sawOthers.length === 0,
-    "The first CQE of a zero-copy send says what was queued, not that the buffer is free: wait for the notification (CQE_F_NOTIF), or the peer may get the new bytes.",
+    ({ note }) =>
+      `The first CQE of a zero-copy send says what was queued, not that the buffer is free: wait for the notification (${note?.isSlotEra ? "the CQE with the slot's tag" : "CQE_F_NOTIF"}), or the peer may get the new bytes.`,
   );
 }
 
@@ -70,7 +71,8 @@ function assumesOrder(lives: readonly Life[]): Found | undefined {
     lives,
     ({ sawCompletion, sawOthers }, life) =>
       isRingZeroCopy(life) && life.notes.length > 0 && sawCompletion && sawOthers.length > 0,
-    "The notification seen before it was another send's. Notifications come in no particular order: go by user_data, never by the count or the position.",
+    ({ note }) =>
+      `The notification seen before it was another send's. Notifications come in no particular order: go by ${note?.isSlotEra ? "the slot's tag and the sequence number" : "user_data"}, never by the count or the position.`,
   );
 }
 
@@ -78,7 +80,7 @@ function reuseBeforeCqe(lives: readonly Life[]): Found | undefined {
   return written(
     lives,
     ({ sawCompletion }, life) => !sawCompletion && life.opcode >= 0,
-    "No CQE of it had been seen: until then the kernel may not have read a byte of it, zero copy or not.",
+    () => "No CQE of it had been seen: until then the kernel may not have read a byte of it, zero copy or not.",
   );
 }
 
@@ -86,7 +88,7 @@ function reuseMsgZerocopy(lives: readonly Life[]): Found | undefined {
   return written(
     lives,
     ({ sawCompletion }, life) => !isRingZeroCopy(life) && life.notes.length > 0 && sawCompletion,
-    "That send() returned does not free a MSG_ZEROCOPY buffer: the record on the error queue does.",
+    () => "That send() returned does not free a MSG_ZEROCOPY buffer: the record on the error queue does.",
   );
 }
 
@@ -165,7 +167,7 @@ function canOnlyCopy(lives: readonly Life[]): Found | undefined {
   const places = new Set(
     local.flatMap(({ keepers }) => keepers.flatMap(({ copies }) => copies.map(({ place }) => place.split(",")[0]))),
   );
-  const text = `${names(local)} went to a socket of this host (${[...places].join(", ")}). A local receiver must not see the buffer change, so the bytes are copied on delivery, later and dearer than SEND would. Use SEND there${local.some(({ note }) => note?.isSlotEra) ? "" : "; CQEs of sends with SEND_ZC_REPORT_USAGE tell when it happens"}.`;
+  const text = `${names(local)} went to a socket of this host (${[...places].join(", ")}). A local receiver must not see the buffer change, so the bytes are copied on delivery, later and dearer than SEND would. Use SEND there${local.some(({ note }) => note?.isSlotEra) ? "" : "; CQEs of sends with SEND_ZC_REPORT_USAGE tell when it happens (6.2 and later)"}.`;
   return { weight: "cost", lines: linesOf(local), text };
 }
 

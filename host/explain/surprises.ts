@@ -107,7 +107,7 @@ function copied(life: Life): string | undefined {
     return undefined;
   if (note.isSlotEra) return "Its bytes were copied, and this API has no way to say so.";
   if (life.sendFlags & IORING_SEND_ZC_REPORT_USAGE) return undefined;
-  return "Its bytes were copied and no CQE says so: the send did not ask for SEND_ZC_REPORT_USAGE.";
+  return "Its bytes were copied and no CQE says so: the send did not ask for SEND_ZC_REPORT_USAGE (6.2 and later).";
 }
 
 function drainDeadlock(life: Life, { wait }: Context): string | undefined {
@@ -119,7 +119,9 @@ function drainDeadlock(life: Life, { wait }: Context): string | undefined {
 
 function drained(life: Life, context: Context): string | undefined {
   if (!life.waits.some(({ kind }) => kind === "drain") || drainDeadlock(life, context) !== undefined) return undefined;
-  return "IO_DRAIN held it back until everything before it had completed, notifications included.";
+  if (life.completion === undefined && life.issues === 0)
+    return `IO_DRAIN still holds it back: what was before it has not completed${noteOf(life) === undefined ? "" : ", and from 6.16 on its own notification counts as before it"}.`;
+  return "IO_DRAIN held it back until what was before it had completed: from 6.16 on that is notifications, too; before, as many CQEs as there were requests.";
 }
 
 function overflow(life: Life): string | undefined {
