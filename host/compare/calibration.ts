@@ -1,6 +1,5 @@
 // How far the cost model is from each figure: every setup is run on the emulator, its counts are multiplied with the constants of
 // the figure's machine.
-import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SINGLE_ISSUER } from "../../assembly/abi/uapi.ts";
 import { must } from "../core/errno.ts";
 import { prepNop } from "../liburing/prep.ts";
 import { Machine } from "../machine.ts";
@@ -167,7 +166,7 @@ function designOf({ way, profile }: Setup): Design {
 }
 
 function runNops(machine: Machine, batch: number): Measured {
-  const ring = machine.ring(batch, { flags: IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN });
+  const ring = machine.ring(batch);
   const meter = new Meter(machine);
   let requests = 0;
   while (requests < OPERATIONS) {

@@ -213,6 +213,7 @@ const ifb = IFB.flatMap(([bytes, send, zc, fixed, quartiles, fixedQuartiles]) =>
   ];
 });
 
+/** A ring without flags. */
 const nops = (
   [
     [1, 389],
@@ -280,7 +281,7 @@ export const FIGURES: readonly Figure[] = [
 
 export const UNUSABLE: readonly Unusable[] = [
   {
-    name: "dummy column of the v2 NIC table",
+    name: "dummy row of the v2 NIC table",
     source: RFC_V2,
     reason:
       "599 to 602 thousand requests at every size: its setup is not told apart from the figures above, which are higher",

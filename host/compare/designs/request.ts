@@ -2,7 +2,7 @@
 // in order, the second (F_NOTIF) that the memory is free; both carry the request's user_data. Proposals changed what the two
 // CQEs are (docs/proposals.md):
 //
-//   two_cqe_sep_ud (and the profile `later`)   the second has a user_data of its own
+//   two_cqe_sep_ud (and the profile 7.1)      the second has a user_data of its own
 //   single_cqe                                 only one comes, when the memory is free
 //   zc_skip_success=combined                   the same, for requests that ask for it
 import { IORING_RECVSEND_ZC_NOTIF, IORING_RECVSEND_ZC_NOTIF_LATER } from "../../../assembly/abi/notif_slots.ts";
@@ -13,6 +13,7 @@ import {
   prepSendSetAddr,
   prepSendZc,
   prepSendZcFixed,
+  prepSendZcSetNotifData,
   setIoprio,
   setOpcode,
   sqeSetFlags,
@@ -69,12 +70,7 @@ export class RequestSender extends RingSender {
     else this.#prepSend(sqe, message, done - (header?.length ?? 0));
     if (merged > 0) this.#merge(sqe, header !== undefined && sendmsg);
     const name = this.nameSqe(sqe, part);
-    const { words } = this.ring;
-    const addr3 = (sqe + uapi.SQE_OFF_ADDR3) >> 2;
-    if (separate) {
-      words[addr3] = name;
-      words[addr3 + 1] = NOTIF_HIGH;
-    }
+    if (separate) prepSendZcSetNotifData(this.ring, sqe, name, NOTIF_HIGH);
     if (combined) sqeSetFlags(this.ring, sqe, uapi.IOSQE_CQE_SKIP_SUCCESS);
     this.#holding.set(message, (this.#holding.get(message) ?? 0) + 1);
   }
