@@ -14,7 +14,7 @@ import {
   IORING_SQ_CQ_OVERFLOW, RING_OFF_CQES, RING_OFF_CQ_HEAD, RING_OFF_CQ_OVERFLOW, RING_OFF_CQ_TAIL, RING_OFF_SQ_FLAGS,
 } from "../abi/uapi";
 import { TR_IO_URING_COMPLETE, TR_IO_URING_CQE_OVERFLOW, TRACE_RING } from "../abi/trace";
-import { B_ZC_FLUSH_IN_CLEANUP } from "../abi/profile";
+import { B_NOTIF_TW, B_ZC_FLUSH_IN_CLEANUP } from "../abi/profile";
 import { has } from "../lib/profile";
 import { bugOn, DEBUG } from "../lib/bug";
 import { cntAdd, cntInc } from "../lib/state";
@@ -185,7 +185,7 @@ export function postCqeNoOverflow(ctx: RingCtx, object: usize, user_data: u64, r
 function checkPosting(req: Req): void {
   bugOn((req.flags & REQ_F_POSTED) != 0, BUG_CQE_TWICE, changetype<usize>(req), req.opcode);
   req.flags |= REQ_F_POSTED;
-  if (req.flags & REQ_F_NOTIF) bugOn(req.nd_main_posted == 0 && has(B_ZC_FLUSH_IN_CLEANUP), BUG_NOTIF_BEFORE_SEND, changetype<usize>(req));
+  if (req.flags & REQ_F_NOTIF) bugOn(req.nd_main_posted == 0 && (has(B_ZC_FLUSH_IN_CLEANUP) || has(B_NOTIF_TW)), BUG_NOTIF_BEFORE_SEND, changetype<usize>(req));
   if (req.notif) req.notif.nd_main_posted = 1;
 }
 

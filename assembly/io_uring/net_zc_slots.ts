@@ -40,7 +40,7 @@ import { NotifSlot, flushEnd, flushSlot, notifSlot, slotEraNotif, slotNotif } fr
 import { reqAsyncData } from "./req";
 import { bufNode, nodeCovers } from "./rsrc_buffers";
 import {
-  IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_CANCELLED, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail, setRes,
+  IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_CANCELLED, REQ_F_CQE_SKIP, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail, setRes,
 } from "./types";
 
 /** What the send keeps of its SQE besides cmd_addr, cmd_len, msg_flags and zc_flags (SENDZC_*): in the request's room for a ubuf. */
@@ -191,7 +191,7 @@ function attempt(req: Req, slot: NotifSlot, notif: Req, issueFlags: u32): i32 {
     if (ret == -ERESTARTSYS) ret = -EINTR;
     if (has(B_SENDZC_FAIL_MARKS)) setFail(req);
   }
-  if (!slot) ownNotifEnd(req, flushEnd(issueFlags));
+  if (!slot) ownNotifEnd(req, issueFlags);
   setRes(req, sendResult(req, ret), 0);
   return IOU_COMPLETE;
 }
@@ -209,7 +209,7 @@ function flushBySend(req: Req, slot: NotifSlot, notif: Req, issueFlags: u32): vo
 
 /** I2 where the profile promises it: the send's CQE comes before that of the notification that it flushed. */
 function postAfter(req: Req, notif: Req): void {
-  if (!DEBUG) return;
+  if (!DEBUG || req.flags & REQ_F_CQE_SKIP) return;
   req.notif = notif;
   notif.nd_main_posted = 0;
 }
@@ -226,11 +226,11 @@ function ownNotif(req: Req): Req {
   return notif;
 }
 
-function ownNotifEnd(req: Req, end: u32): void {
-  const notif = req.notif;
+function ownNotifEnd(req: Req, issueFlags: u32): void {
+  const end = flushEnd(issueFlags), notif = req.notif;
   req.notif = nil<Req>();
   req.zc_flags &= ~SENDZC_OWN;
-  if (end == NOTIF_END_TW) postAfter(req, notif);
+  if (end == NOTIF_END_TW && !(issueFlags & IO_URING_F_UNLOCKED)) postAfter(req, notif);
   notifDrop(notif, end);
 }
 
