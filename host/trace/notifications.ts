@@ -31,6 +31,8 @@ export interface Notification {
   told_by: bigint;
   /** That CQE is the only one, and has the result. */
   single: boolean;
+  /** Index of the record that made it known. */
+  since: number;
 }
 
 const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_SLOT, trace.REF_LINKED];
@@ -39,6 +41,8 @@ export class Notifications {
   readonly all: Notification[] = [];
   readonly #byObject = new Map<number, Notification>();
   readonly #byRequest = new Map<number, Notification>();
+  /** The last CQE of each user_data that is no notification's. */
+  readonly #last = new Map<bigint, TraceRecord>();
 
   /** The notification (or MSG_ZEROCOPY record) of a trace object, made known if it was not. */
   of(record: TraceRecord): Notification {
@@ -60,6 +64,7 @@ export class Notifications {
       reportsCopied: false,
       told_by: record.a,
       single: false,
+      since: record.index,
     };
     this.all.push(notification);
     this.#byObject.set(record.object, notification);
@@ -107,6 +112,10 @@ export class Notifications {
         const notification = this.of(record);
         notification.told_by = record.a;
         notification.single = record.b === 1;
+        // A notification of 6.0 may end in silence when the CQE of its request is there already.
+        const before = this.#last.get(record.a);
+        if (notification.single && before !== undefined && before.index > notification.since)
+          this.#posted(notification, before);
         return;
       }
       case trace.TR_IO_URING_COMPLETE:
@@ -134,6 +143,7 @@ export class Notifications {
       this.#posted(own, record);
       return;
     }
+    if (!(record.c & IORING_CQE_F_NOTIF)) this.#last.set(record.a, record);
     const same = this.all.filter(({ user_data }) => user_data === record.a);
     const waiting = this.all.find(
       ({ posted_ns, told_by, single }) =>
@@ -156,9 +166,9 @@ function whenText(notification: Notification): string {
     return `not by the end of the program: ${refs} reference${refs === 1 ? " is" : "s are"} still held`;
   }
   if (notification.single)
-    return lastRef === undefined
+    return lastNetworkRef === undefined
       ? "with its only CQE"
-      : `with its only CQE, because ${refBecause(lastNetworkRef ?? lastRef)}`;
+      : `with its only CQE, because ${refBecause(lastNetworkRef)}`;
   const since = sent?.time_ns ?? flushed_ns ?? posted_ns;
   const event = sent === undefined && flushed_ns !== undefined ? "the flush" : "the send's CQE";
   const when = posted_ns === since ? `right after ${event}` : `${duration(posted_ns - since)} after ${event}`;

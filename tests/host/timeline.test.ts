@@ -163,3 +163,11 @@ test("no two events have one number", () => {
   const events = Object.entries(abi).filter(([name]) => name.startsWith("TR_"));
   assert.equal(new Set(events.map(([, number]) => number)).size, events.length);
 });
+
+test("the only CQE of a failed send of 6.0 may come before its notification is silenced", () => {
+  const at = (index: number, what: TraceRecord) => ({ ...what, index });
+  const failed = record(abi.TR_IO_URING_COMPLETE, { object: 1, b: -9 >>> 0 });
+  const silenced = record(abi.TR_NOTIF_CQES, { b: 1 });
+  const text = explain(at(1, alloc), at(2, failed), at(3, silenced), at(4, flush(0)), at(5, done(abi.REF_REQUEST)));
+  assert.match(text, /EBADF\n +when: +with its only CQE\n/);
+});
