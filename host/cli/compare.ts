@@ -9,6 +9,8 @@ import { COST_SETS, type CostSet, findCosts, MEASURED } from "../compare/cost_mo
 import { renderReport } from "../compare/report.ts";
 import { renderComparison } from "../compare/table.ts";
 import { findWorkload, WORKLOADS } from "../compare/workloads.ts";
+import { listed } from "../core/layout.ts";
+import { noSuch } from "../core/near.ts";
 import { EXIT_FAILED, UsageError } from "./errors.ts";
 import { checkOutputFile, writeText } from "./input.ts";
 
@@ -60,7 +62,13 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   }
   const workload = findWorkload(name);
   if (workload === undefined)
-    throw new UsageError(`no workload is named '${name}' (${WORKLOADS.map((each) => each.name).join(", ")})`);
+    throw new UsageError(
+      noSuch(
+        "workload",
+        name,
+        WORKLOADS.map((each) => each.name),
+      ),
+    );
   if (options.html !== undefined) checkOutputFile(options.html);
   const comparison = await compare(workload, designs, costs);
   if (options.json) console.log(JSON.stringify(comparison, undefined, 2));
@@ -94,9 +102,15 @@ function list(asJson: boolean): void {
     console.log(JSON.stringify({ workloads, designs, default: DEFAULT_DESIGNS }, undefined, 2));
     return;
   }
-  console.log("workloads");
-  for (const { name, title } of workloads) console.log(`  ${name.padEnd(12)} ${title}`);
-  console.log("\ndesigns and profiles (* compared unless others are named)");
-  for (const { name, title } of designs)
-    console.log(`${DEFAULT_DESIGNS.includes(name) ? "*" : " "} ${name.padEnd(12)} ${title}`);
+  const lines = [
+    "workloads",
+    ...listed(workloads.map(({ name, title }) => [name, title])),
+    "",
+    "designs and profiles (* compared unless others are named)",
+    ...listed(
+      designs.map(({ name, title = "" }) => [`${DEFAULT_DESIGNS.includes(name) ? "*" : " "} ${name}`, title]),
+      "",
+    ),
+  ];
+  console.log(lines.join("\n"));
 }

@@ -1,7 +1,8 @@
 // --profile and --switch: which kernel a command's machines behave as. They win over a program's own `profile` line.
 import { InvalidArgumentError } from "commander";
 import type { MachineOptions } from "../machine.ts";
-import { DEFAULT_PROFILE, findProfile, parseSwitch, switchesError } from "../profile/profiles.ts";
+import { noSuch } from "../core/near.ts";
+import { DEFAULT_PROFILE, findProfile, PROFILES, parseSwitch, switchesError } from "../profile/profiles.ts";
 import type { Program } from "../program/steps.ts";
 import { UsageError } from "./errors.ts";
 
@@ -10,16 +11,19 @@ export interface ProfileOptions {
   switch?: Record<string, number>;
 }
 
+const NAMES = PROFILES.map(({ name }) => name);
+
 type Switches = Record<string, number> | undefined;
 
 function profileOption(text: string): string {
-  if (findProfile(text) === undefined) throw new InvalidArgumentError("`ringzero profiles` lists them.");
+  if (findProfile(text) === undefined)
+    throw new InvalidArgumentError(`${noSuch("profile", text, NAMES)}.`.replace("?.", "?"));
   return text;
 }
 
 function switchOption(text: string, before: Switches): Switches {
   const found = parseSwitch(text);
-  if ("error" in found) throw new InvalidArgumentError(`${found.error}.`);
+  if ("error" in found) throw new InvalidArgumentError(`${found.error}.`.replace("?.", "?"));
   return { ...before, [found.name]: found.value };
 }
 

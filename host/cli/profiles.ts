@@ -1,7 +1,18 @@
 // ringzero profiles: the kernels that a machine can behave as, and what each has.
 import type { Command } from "commander";
-import { describeProfile } from "../profile/describe.ts";
-import { DEFAULT_PROFILE, PROFILES, SWITCHES, switchProfiles } from "../profile/profiles.ts";
+import { listed, wrap } from "../core/layout.ts";
+import { noSuch } from "../core/near.ts";
+import { describeChanges, describeProfile, type Item } from "../profile/describe.ts";
+import {
+  DEFAULT_PROFILE,
+  findProfile,
+  PROFILES,
+  type Profile,
+  SWITCHES,
+  type Switch,
+  switchAppliesTo,
+  switchProfiles,
+} from "../profile/profiles.ts";
 import { UsageError } from "./errors.ts";
 
 interface Options {
@@ -11,43 +22,96 @@ interface Options {
 export function profilesCommand(program: Command): void {
   program
     .command("profiles")
-    .description("list the kernels that can be emulated, or what one of them has")
-    .argument("[name]", "only this one, with all that it has")
+    .description("list the kernels that can be emulated with what came in each, or all that one of them has")
+    .argument("[name]", "only this one, with all that it has and not every kernel has")
     .option("--json", "print as JSON")
     .action(profiles);
 }
 
 function profiles(name: string | undefined, options: Options): void {
-  const chosen = PROFILES.filter((profile) => name === undefined || profile.name === name);
-  if (chosen.length === 0)
-    throw new UsageError(`no profile is named '${name}' (${PROFILES.map((one) => one.name).join(", ")})`);
-  if (options.json) {
-    const list = chosen.map((profile) => ({
+  const chosen = name === undefined ? undefined : findProfile(name);
+  if (name !== undefined && chosen === undefined)
+    throw new UsageError(
+      noSuch(
+        "profile",
+        name,
+        PROFILES.map((one) => one.name),
+      ),
+    );
+  const lines = chosen === undefined ? timeline() : everythingOf(chosen);
+  console.log(options.json ? JSON.stringify(asData(chosen), undefined, 2) : lines.join("\n"));
+}
+
+function asData(chosen: Profile | undefined) {
+  const list = chosen === undefined ? PROFILES : [chosen];
+  return {
+    profiles: list.map((profile) => ({
       ...profile,
       default: profile.name === DEFAULT_PROFILE,
+      changes: describeChanges(profile.id),
       has: describeProfile(profile.id),
-    }));
-    console.log(JSON.stringify({ profiles: list, switches: SWITCHES }, undefined, 2));
-    return;
-  }
-  for (const profile of chosen) {
-    const mark = profile.name === DEFAULT_PROFILE ? " (default)" : "";
-    console.log(`${profile.name.padEnd(6)} ${profile.about}${mark}`);
-    const { added, gone, does, stopped } = describeProfile(profile.id);
-    const list = (title: string, names: readonly string[]) => {
-      if (names.length > 0) console.log(`         ${title} ${names.join(", ")}`);
-    };
-    list("new:", added);
-    list("gone:", gone);
-    for (const sentence of does) console.log(`         does: ${sentence}`);
-    for (const sentence of stopped) console.log(`         no more: ${sentence}`);
-  }
-  if (name !== undefined) return;
-  console.log("\nswitches");
-  for (const one of SWITCHES) {
-    const where = switchProfiles(one);
-    console.log(
-      `${one.name.padEnd(16)} ${one.values.join("|")}: ${one.about}${where === undefined ? "" : ` (${where})`}`,
-    );
-  }
+      switches: SWITCHES.filter((one) => switchAppliesTo(one, profile)).map((one) => one.name),
+    })),
+    switches: SWITCHES,
+  };
+}
+
+const title = ({ name, about }: Profile): string => `${about}${name === DEFAULT_PROFILE ? " (default)" : ""}`;
+
+const WHAT_IT_SHOWS =
+  "Kernels in the order of time: what each has that the one before it had not, and what is gone. All that one of them has: `ringzero profiles NAME`.";
+
+/** Every profile, each compared with the one before it. */
+function timeline(): string[] {
+  const lines = [...wrap("", WHAT_IT_SHOWS), ""];
+  PROFILES.forEach((profile, index) => {
+    const { against, added, gone, does, stopped } = describeChanges(profile.id);
+    // Where that is not the row above it.
+    const than = against === undefined || against === PROFILES[index - 1]?.name ? "" : `; compared with ${against}`;
+    lines.push(...wrap(profile.name.padEnd(7), `${title(profile)}${than}`));
+    if (added.length > 0) lines.push(...wrap("         new: ", added.join(", ")));
+    if (gone.length > 0) lines.push(...wrap("         gone: ", gone.join(", ")));
+    for (const sentence of does) lines.push(...wrap("         does: ", sentence));
+    for (const sentence of stopped) lines.push(...wrap("         no more: ", sentence));
+  });
+  return [
+    ...lines,
+    "",
+    "switches",
+    ...listed(SWITCHES.map((one) => [one.name, aboutSwitch(one, switchProfiles(one))])),
+  ];
+}
+
+function aboutSwitch({ values, about }: Switch, where?: string): string {
+  return `${values.join("|")}: ${about}${where === undefined ? "" : ` (${where})`}`;
+}
+
+function everythingOf(profile: Profile): string[] {
+  const items = describeProfile(profile.id);
+  const kinds = [...new Set(items.map(({ kind }) => kind))];
+  const switches = SWITCHES.filter((one) => switchAppliesTo(one, profile));
+  return [
+    ...wrap(profile.name.padEnd(7), `${title(profile)} [${profile.source}]`),
+    "What it has and not every kernel has, and since which profile.",
+    ...kinds.flatMap((kind) => ["", kind, ...linesOf(items.filter((item) => item.kind === kind))]),
+    "",
+    "switches that it takes",
+    ...listed(switches.map((one) => [one.name, aboutSwitch(one)])),
+  ];
+}
+
+/** Names of one profile share lines, sentences have one each. */
+function linesOf(items: readonly Item[]): string[] {
+  const isSentence = items.some(({ name }) => /^[a-z\d]/.test(name));
+  if (isSentence) return listed(items.map(({ since, name }) => [since.padEnd(5), name]));
+  const all = [...new Set(items.map(({ since }) => since))];
+  return listed(
+    all.map((since) => [
+      since.padEnd(5),
+      items
+        .filter((item) => item.since === since)
+        .map(({ name }) => name)
+        .join(", "),
+    ]),
+  );
 }

@@ -1,17 +1,28 @@
-// What a profile has, in names: read from the same table that the core reads.
+// What a profile has, in names: read from the same table that the core reads. What every profile has is in no table.
 import * as names from "../../assembly/abi/profile.ts";
 import { PROFILE_ROWS } from "../../assembly/abi/profile_rows.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
+import { PROFILES } from "./profiles.ts";
 
-export interface Description {
-  /** What the profile before it did not have. */
+/** What a profile has that one before it had not, and the other way round. */
+export interface Changes {
+  /** The profile that it is compared with, by name; undefined for the first, of which everything is new. */
+  against: string | undefined;
   added: string[];
-  /** What the profile before it had. */
   gone: string[];
-  /** Behaviours, as sentences: what it does that the profile before it did not, */
+  /** Behaviours, as sentences: what it does that the other did not, */
   does: string[];
   /** and what that one did. */
   stopped: string[];
+}
+
+/** Something that not every profile has. */
+export interface Item {
+  /** "operations", "behaviours" ... */
+  kind: string;
+  name: string;
+  /** The first profile from which on it is there without a gap, by name. */
+  since: string;
 }
 
 interface Row {
@@ -109,25 +120,91 @@ const NAMES: Readonly<Record<number, (row: Row) => string>> = {
   [names.ROW_CLONE]: flag(["IORING_REGISTER_DST_"]),
   [names.ROW_URING_CMD]: flag(["IORING_URING_CMD_"]),
   [names.ROW_SOCKET_CMD]: (row) => constantName(uapi, ["SOCKET_URING_OP_"], row.id),
-  [names.ROW_LIMIT]: (row) => `${constantName(names, ["L_"], row.id).slice(2).toLowerCase()} ${2 ** row.value}`,
-  [names.ROW_BEHAVIOUR]: (row) => BEHAVIOURS[row.id] ?? constantName(names, ["B_"], row.id).slice(2).toLowerCase(),
+  [names.ROW_LIMIT]: (row) => LIMITS[row.id](2 ** row.value),
+  [names.ROW_BEHAVIOUR]: (row) => BEHAVIOURS[row.id],
 };
 
-function hasOf(profile: number, behaviours: boolean): Set<string> {
-  return new Set(
-    ROWS.filter(({ kind }) => (kind === names.ROW_BEHAVIOUR) === behaviours)
-      .filter(({ first, last }) => first <= profile && profile <= last)
-      .map((row) => NAMES[row.kind](row)),
+const LIMITS: Readonly<Record<number, (value: number) => string>> = {
+  [names.L_NOTIF_SLOTS]: (value) => `${value} notification slots in a ring`,
+  [names.L_ZC_NOTIF_FLAG]: (value) => `bit ${value} in ioprio of SEND and SENDMSG, with the switch merged_opcode`,
+};
+
+/** The kinds in the order in which they are told. */
+const KINDS: readonly (readonly [kind: string, rows: readonly number[]])[] = [
+  ["operations", [names.ROW_OP]],
+  ["io_uring_register", [names.ROW_REGISTER]],
+  ["setup flags", [names.ROW_SETUP]],
+  ["enter flags", [names.ROW_ENTER]],
+  ["features", [names.ROW_FEATURE]],
+  ["flags of sends", [names.ROW_SENDZC, names.ROW_ZC, names.ROW_SENDMSG_ZC, names.ROW_SEND]],
+  [
+    "other flags",
+    [
+      names.ROW_SQE,
+      names.ROW_RECV,
+      names.ROW_NOP,
+      names.ROW_MSG_RING,
+      names.ROW_CANCEL,
+      names.ROW_TIMEOUT,
+      names.ROW_ACCEPT,
+      names.ROW_PBUF,
+      names.ROW_CLONE,
+      names.ROW_URING_CMD,
+      names.ROW_SOCKET_CMD,
+    ],
+  ],
+  ["limits", [names.ROW_LIMIT]],
+  ["behaviours", [names.ROW_BEHAVIOUR]],
+];
+
+const holdsIn =
+  (profile: number) =>
+  ({ first, last }: Row) =>
+    first <= profile && profile <= last;
+
+const nameOf = (row: Row): string => NAMES[row.kind](row);
+
+/** `aug16` was never merged: no kernel came after it, and what it has is not in the ones that stand behind it. */
+const before = (profile: number): number => (profile === names.PROFILE_6_0 ? names.PROFILE_RC3 : profile - 1);
+
+const profileName = (id: number): string => PROFILES.find((profile) => profile.id === id)?.name ?? `${id}`;
+
+/** From which profile on there is something of that name, without a gap up to this one. */
+function sinceOf(row: Row): number {
+  const rows = ROWS.filter((other) => other.kind === row.kind && nameOf(other) === nameOf(row));
+  let { first } = row;
+  for (;;) {
+    const earlier = first > 0 ? rows.find(holdsIn(before(first))) : undefined;
+    if (earlier === undefined) return first;
+    first = earlier.first;
+  }
+}
+
+/** All that the profile has and not every profile has. */
+export function describeProfile(profile: number): Item[] {
+  return KINDS.flatMap(([kind, rows]) =>
+    ROWS.filter((row) => rows.includes(row.kind))
+      .filter(holdsIn(profile))
+      .map((row) => ({ kind, name: nameOf(row), first: sinceOf(row) }))
+      .sort((one, other) => one.first - other.first)
+      .map(({ name, first }) => ({ kind, name, since: profileName(first) })),
   );
 }
 
-export function describeProfile(profile: number): Description {
+function namesOf(profile: number, behaviours: boolean): Set<string> {
+  const rows = ROWS.filter(({ kind }) => (kind === names.ROW_BEHAVIOUR) === behaviours);
+  return new Set(rows.filter(holdsIn(profile)).map(nameOf));
+}
+
+/** What came and what went with the profile. */
+export function describeChanges(profile: number): Changes {
+  const isFirst = profile === 0;
   const change = (behaviours: boolean) => {
-    const now = hasOf(profile, behaviours);
-    const before = profile === 0 ? new Set<string>() : hasOf(profile - 1, behaviours);
-    return [[...now].filter((name) => !before.has(name)), [...before].filter((name) => !now.has(name))];
+    const now = namesOf(profile, behaviours);
+    const then = isFirst ? new Set<string>() : namesOf(before(profile), behaviours);
+    return [[...now].filter((name) => !then.has(name)), [...then].filter((name) => !now.has(name))];
   };
   const [added, gone] = change(false);
   const [does, stopped] = change(true);
-  return { added, gone, does, stopped };
+  return { against: isFirst ? undefined : profileName(before(profile)), added, gone, does, stopped };
 }

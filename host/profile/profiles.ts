@@ -26,6 +26,7 @@ import {
   SW_UPD_TAG_FIRST,
   SW_ZC_SKIP_SUCCESS,
 } from "../../assembly/abi/profile.ts";
+import { noSuch } from "../core/near.ts";
 
 export interface Profile {
   name: string;
@@ -230,6 +231,12 @@ export function switchProfiles({ profiles }: Switch): string | undefined {
   return profiles && `${profileName(profiles[0])} .. ${profileName(profiles[1])}`;
 }
 
+/** Does it mean something there? */
+export function switchAppliesTo({ profiles }: Switch, { id }: Profile): boolean {
+  const [first, last] = profiles ?? [0, PROFILE_LATER];
+  return first <= id && id <= last;
+}
+
 /** Why a machine of this profile cannot have these switches, or undefined: one line. */
 export function switchesError(profile: Profile, switches: SwitchValues): string | undefined {
   const isOn = (name: string) => switchIsOn(switches, name);
@@ -237,8 +244,7 @@ export function switchesError(profile: Profile, switches: SwitchValues): string 
     const found = SWITCHES.find((one) => one.name === name);
     if (found === undefined || switchValue(found, value) === undefined) return `no switch is '${name}=${value}'`;
     if (!isOn(name)) continue;
-    const [first, last] = found.profiles ?? [0, PROFILE_LATER];
-    if (profile.id < first || profile.id > last)
+    if (!switchAppliesTo(found, profile))
       return `the switch ${name} is for ${switchProfiles(found)}, not for ${profile.name}`;
     if (found.needs !== undefined && !isOn(found.needs)) return `the switch ${name} needs ${found.needs}`;
     const other = found.excludes?.find(isOn);
@@ -259,7 +265,13 @@ export function parseSwitch(text: string): { name: string; value: number } | { e
   const [name, value] = text.split(/=(.*)/s);
   const found = SWITCHES.find((one) => one.name === name);
   if (found === undefined)
-    return { error: `no switch is named '${name}' (${SWITCHES.map((one) => one.name).join(", ")})` };
+    return {
+      error: noSuch(
+        "switch",
+        name,
+        SWITCHES.map((one) => one.name),
+      ),
+    };
   const number = switchValue(found, value ?? 1);
   if (number === undefined) return { error: `${name} can be ${found.values.join(", ")}, not '${value}'` };
   return { name, value: number };

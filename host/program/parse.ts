@@ -3,7 +3,8 @@
 // What a line may name is checked here, so that a misspelt name is found before anything runs: a buffer, message, socket
 // or file must have been made by a line above.
 import { DEVICE_PEERS, type DeviceName } from "../net/standard.ts";
-import { PROFILES, parseSwitch, switchesError } from "../profile/profiles.ts";
+import { noSuch } from "../core/near.ts";
+import { findProfile, PROFILES, parseSwitch, switchesError } from "../profile/profiles.ts";
 import { parseNicKnobs } from "./parse_nic.ts";
 import { LINKS, parseLink } from "./parse_link.ts";
 import { parseMsg, parseSqe } from "./parse_sqe.ts";
@@ -253,15 +254,24 @@ function parserOf(words: Words): Parser {
 function parseProfile(words: Words, program: Program): Program["machine"] {
   if (program.steps.length > 0 || program.machine.profile !== undefined)
     words.expected("the profile once, before the first step", words.op);
-  const profile = words.oneOf(PROFILES.map(({ name }) => name));
+  const profile = words.word("the name of a profile");
+  const kernel = findProfile(profile);
+  if (kernel === undefined)
+    words.wrong(
+      noSuch(
+        "profile",
+        profile,
+        PROFILES.map(({ name }) => name),
+      ),
+    );
   const switches: Record<string, number> = {};
   for (const word of words.rest()) {
     const found = parseSwitch(word);
-    if ("error" in found) words.expected(`a switch (${found.error})`, word);
+    if ("error" in found) words.wrong(found.error);
     switches[found.name] = found.value;
   }
-  const wrong = switchesError(PROFILES[PROFILES.findIndex(({ name }) => name === profile)], switches);
-  if (wrong !== undefined) words.expected(`switches of ${profile} (${wrong})`, words.op);
+  const wrong = switchesError(kernel, switches);
+  if (wrong !== undefined) words.wrong(wrong);
   return { profile, switches };
 }
 

@@ -64,6 +64,11 @@ export class Words {
     throw new ProgramSyntaxError(printable(`${this.#where}: expected ${what}, got ${found}`));
   }
 
+  /** Stops with `FILE:LINE: ...`, where more is wrong than a word. */
+  wrong(what: string): never {
+    throw new ProgramSyntaxError(printable(`${this.#where}: ${what}`));
+  }
+
   get op(): string {
     return this.#words[0];
   }

@@ -22,6 +22,7 @@ function ringzero(...args: string[]) {
 }
 
 const program = file("wrong.zc", "say a\nsqe nop ud=one\n");
+const slotless = file("slotless.zc", "profile 6.0 slotless\nsetup 4\n");
 const unknown = file("unknown.txt", "### one\nsay a\nput b 0 u8 1\n");
 const word = file("word.zc", "setup 4\nreg 0 buf 1\n");
 const recordings = file("one.json", '{"scenarios":[{"name":"a","program":["say x"],"observed":[]}]}');
@@ -36,6 +37,28 @@ const MISTAKES: [title: string, args: string[], expected: RegExp][] = [
   ["a malformed program, for diff", ["diff", program], /wrong\.zc:2: expected/],
   ["a malformed program, for record", ["record", unknown], /one:2: expected a buffer or message made above, got 'b'/],
   ["a word that is no argument", ["run", word], /expected an argument \(a number, names joined by |, @NAME or &BUF\)/],
+  [
+    "a switch of another profile",
+    ["run", slotless],
+    /slotless\.zc:1: the switch slotless is for rfc3 \.\. aug16, not for 6\.0\n/,
+  ],
+  [
+    "a switch that is misspelt",
+    ["run", "--switch", "single_cq", program],
+    /is named 'single_cq': did you mean single_cqe\?\n/,
+  ],
+  ["a profile that is misspelt", ["profiles", "augu16"], /no profile is named 'augu16': did you mean aug16\?\n/],
+  ["a workload that is misspelt", ["compare", "udpmany"], /no workload is named 'udpmany': did you mean udp-many\?\n/],
+  [
+    "a profile that is like none",
+    ["run", "--profile", "5.4", program],
+    /no profile is named '5\.4' \(rfc3, .*, 7\.1\)\.\n/,
+  ],
+  [
+    "scenarios below a file",
+    ["record", unknown, "--into", `${program}/x.json`],
+    /x\.json: a part of the path is no folder/,
+  ],
   ["a seed that is no number", ["run", "--seed", "x", program], /A seed is a number/],
   ["a recording that is not JSON", ["conform", program], /wrong\.zc: not JSON/],
   ["a recording that is not there", ["conform", "missing.json"], /missing\.json: no such file/],

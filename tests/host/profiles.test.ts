@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../host/cli/node.ts";
-import { describeProfile } from "../../host/profile/describe.ts";
+import { describeChanges, describeProfile } from "../../host/profile/describe.ts";
 import { DEFAULT_PROFILE, PROFILES } from "../../host/profile/profiles.ts";
 import { Machine } from "../../host/machine.ts";
 import type { ProgramEvent } from "../../host/program/events.ts";
@@ -68,8 +68,32 @@ test("every profile boots and runs, and says what is new in it", async () => {
       events.some(({ ev, ud }) => ev === "cqe" && String(ud) === "7"),
       name,
     );
-    for (const word of [...describeProfile(id).added, ...describeProfile(id).gone])
-      assert.doesNotMatch(word, /_\d+$|undefined/, name);
+    const { added, gone } = describeChanges(id);
+    for (const word of [...added, ...gone]) assert.doesNotMatch(word, /_\d+$|undefined/, name);
   }
   assert.equal((await Machine.create()).profile, DEFAULT_PROFILE);
+});
+
+test("all that a profile has: the sum of what came and went up to it, with when it came, in words", () => {
+  const has = new Map<string | undefined, Set<string>>([[undefined, new Set()]]);
+  for (const { name, id } of PROFILES) {
+    const { against, added, gone, does, stopped } = describeChanges(id);
+    assert.equal(against === "aug16", false, "it was never merged");
+    const then = has.get(against);
+    assert.ok(then, name);
+    const now = new Set([...then, ...added, ...does].filter((word) => !gone.includes(word) && !stopped.includes(word)));
+    has.set(name, now);
+    const items = describeProfile(id);
+    assert.deepEqual(new Set(items.map((item) => item.name)), now, name);
+    for (const item of items) {
+      if (/behaviours|limits/.test(item.kind)) assert.match(item.name, /^\S+( \S+)+$/, "a sentence");
+      const { id: since = -1 } = PROFILES.find((profile) => profile.name === item.since) ?? {};
+      assert.ok(since >= 0 && since <= id, `${name}: ${item.name} since ${item.since}`);
+      assert.ok(has.get(item.since)?.has(item.name), `${name}: ${item.name} since ${item.since}`);
+      const { against: earlier } = describeChanges(since);
+      assert.ok(!has.get(earlier)?.has(item.name), `${item.name} was there before ${item.since}`);
+    }
+  }
+  const { against } = describeChanges(PROFILES.find(({ name }) => name === "6.0")?.id ?? -1);
+  assert.equal(against, "rc3");
 });

@@ -1,4 +1,5 @@
 // The designs by name. A new dialect: its file in this folder, and a line here.
+import { noSuch } from "../../core/near.ts";
 import { DEFAULT_PROFILE, findProfile, PROFILES, parseSwitch, switchesError } from "../../profile/profiles.ts";
 import type { Design } from "../design.ts";
 import { msgZerocopyDesign } from "./msg_zerocopy.ts";
@@ -55,7 +56,8 @@ export function parseDesign(text: string): Design | { error: string } {
   if (named !== undefined) return named;
   const [profile, ...words] = text.split("+");
   const found = findProfile(profile);
-  if (found === undefined) return { error: `no profile or design is named '${text}' (${designNames().join(", ")})` };
+  if (found === undefined)
+    return { error: noSuch("profile or design", words.length > 0 ? profile : text, designNames()) };
   const switches: Switches = {};
   for (const word of words) {
     const parsed = parseSwitch(word);
