@@ -2,6 +2,7 @@
 // The library: a machine, its system calls, rings, programs and traces. Runs wherever Wasm does; nothing in here needs
 // Node (host/cli/node.ts adds what does).
 export * as counters from "../assembly/abi/counters.ts";
+export * as notifSlots from "../assembly/abi/notif_slots.ts";
 export * as libc from "../assembly/abi/socket.ts";
 export * as trace from "../assembly/abi/trace.ts";
 export * as uapi from "../assembly/abi/uapi.ts";

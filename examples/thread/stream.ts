@@ -1,6 +1,6 @@
 // One TCP stream through a NIC to a peer without a kernel, and a ring to send on it: for the experiments in which the
 // application decides from its completions what to do next.
-import { liburing, libc, Machine, parseIp, type Ring, Sink, type SimNic, type Wire } from "ringzero";
+import { liburing, libc, Machine, notifSlots, parseIp, type Ring, Sink, type SimNic, uapi, type Wire } from "ringzero";
 import { TAG } from "./dialect.ts";
 import { type Design, isNotification, isSlotEra, type Posted } from "./lab.ts";
 import { expect } from "./report.ts";
@@ -25,8 +25,8 @@ export type Fill = (ring: Ring, sqe: number) => void;
 
 const SLOTS = 8;
 /** The slot era's flags in ioprio. */
-const RFC3 = { fixed: 1, flush: 2 } as const;
-const RC = { fixed: 4, flush: 8 } as const;
+const RFC3 = { fixed: notifSlots.IORING_SENDZC_FIXED_BUF, flush: notifSlots.IORING_SENDZC_FLUSH } as const;
+const RC = { fixed: uapi.IORING_RECVSEND_FIXED_BUF, flush: notifSlots.IORING_RECVSEND_NOTIF_FLUSH } as const;
 
 export class Stream {
   readonly kernel: Design;

@@ -14,7 +14,7 @@ import type { UserMemory } from "../sys/user_memory.ts";
 import { prepRw, setIoprio } from "./prep.ts";
 import type { Ring } from "./ring.ts";
 
-/** io_uring_prep_sendzc(): `slot` is the notification slot, `zcFlags` the era's (abi/notif_slots.ts; rfc3 has other bits). */
+/** io_uring_prep_sendzc(): `slot` is the notification slot, `zcFlags` the era's (`notifSlots`; rfc3 has other bits). */
 export function prepSendzc(
   ring: Ring,
   sqe: number,
