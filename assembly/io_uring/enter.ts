@@ -26,7 +26,7 @@ import { nextTimerAt, timersPending } from "../lib/timer";
 import { timespecNs } from "../mm/timespec";
 import { copyFromUser, userReadable } from "../mm/vma";
 import { current } from "../kernel/task";
-import { CLOCK_MONOTONIC_START, FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, fromClock, sleepStep } from "../kernel/sched";
+import { CLOCK_MONOTONIC_START, FOREVER, SLEEP_DEADLINE, SLEEP_NEVER, WAIT_HORIZON, WAIT_STEPS, fromClock, sleepStep } from "../kernel/sched";
 import { FILE_RING, fdFile } from "../fs/file";
 import { drainCommit, drainReport } from "./drain";
 import { cqEventsUser, overflowFlush } from "./cq";
@@ -164,7 +164,7 @@ function runWorkWoken(ctx: RingCtx, left: u32, timeIsUp: bool): void {
 function cqringWait(ctx: RingCtx, fd: i32, min: u32, deadline: u64, minUsec: u32): i32 {
   const horizon = nowNs() + WAIT_HORIZON, timeouts = ctx.cq_timeouts, startTail = cqTail(ctx);
   let target = atomic.load<u32>(ctx.rings, RING_OFF_CQ_HEAD) + min;
-  let until = minUsec ? nowNs() + (minUsec as u64) * 1000 : deadline, isMin = minUsec != 0, awake = true;
+  let until = minUsec ? nowNs() + (minUsec as u64) * 1000 : deadline, isMin = minUsec != 0, awake = true, events: u32 = 0;
   while (!satisfied(ctx, target, timeouts)) {
     if (notModelledPending()) return -ENOTMODELLED;
     if (awake && ctx.flags & IORING_SETUP_DEFER_TASKRUN && localWorkPending(ctx)) { // what its own work has queued does not let it sleep
@@ -183,7 +183,7 @@ function cqringWait(ctx: RingCtx, fd: i32, min: u32, deadline: u64, minUsec: u32
       runWorkWoken(ctx, missing(ctx, target), true);
       return cqEventsUser(ctx) ? 0 : -ETIME;
     }
-    if (step == SLEEP_NEVER || nowNs() > horizon) return waitForEver(ctx, fd, min);
+    if (step == SLEEP_NEVER || nowNs() > horizon || ++events > WAIT_STEPS) return waitForEver(ctx, fd, min);
     awake = satisfied(ctx, target, timeouts) || hasWork(ctx, target);
     if (awake) whileWaking();
     runWorkWoken(ctx, missing(ctx, target), false);

@@ -17,7 +17,7 @@ import { POOL_NODE, poolFree } from "../lib/pool";
 import { has } from "../lib/profile";
 import { nil, nowNs } from "../lib/state";
 import { timersPending } from "../lib/timer";
-import { FOREVER, SLEEP_NEVER, WAIT_HORIZON, sleepStep } from "../kernel/sched";
+import { FOREVER, SLEEP_NEVER, WAIT_HORIZON, WAIT_STEPS, sleepStep } from "../kernel/sched";
 import { current } from "../kernel/task";
 import { RsrcNode, nodeGet, nodeNew, nodePut, nodeRelease } from "./rsrc_node";
 import { runAllLocalWork, runTaskWork } from "./tw";
@@ -119,12 +119,12 @@ export function rsrcQuiesce(ctx: RingCtx): i32 {
   if (!ctx.rsrc_node || ctx.dying) return 0;
   const round = currentNode(ctx).round, horizon = nowNs() + WAIT_HORIZON;
   if (!rsrcSwitch(ctx)) return -ENOMEM;
-  while (!idle(ctx, round)) {
+  for (let events: u32 = 0; !idle(ctx, round); events++) {
     if (ctx.flags & IORING_SETUP_DEFER_TASKRUN && ctx.task == current()) runAllLocalWork(ctx); // nobody else would
     runTaskWork();
     if (idle(ctx, round)) break;
     if (notModelledPending()) return -ENOTMODELLED;
-    if (sleepStep(FOREVER) == SLEEP_NEVER || nowNs() > horizon) return waitForEver(ctx, round);
+    if (sleepStep(FOREVER) == SLEEP_NEVER || nowNs() > horizon || events >= WAIT_STEPS) return waitForEver(ctx, round);
   }
   return 0;
 }

@@ -17,6 +17,8 @@ export const FOREVER: u64 = u64.MAX_VALUE;
  * retransmissions and probes that repeat. One day.
  */
 export const WAIT_HORIZON: u64 = 86400000000000;
+/** And after so many events, for work that goes on for ever in no time: an SQ thread on a ring whose tail lies. */
+export const WAIT_STEPS: u32 = 1 << 24;
 
 /** What the clocks show when the machine's own stands at 0, ns: it has been up for an hour, and it is 2026-01-01T00:00:00Z. */
 export const CLOCK_MONOTONIC_START: u64 = 3600000000000; // CLOCK_BOOTTIME as well
