@@ -23,6 +23,7 @@ import { Sink } from "../nic/sink.ts";
 import { parseIp } from "../sys/user_memory.ts";
 import type { Message, Span } from "./message.ts";
 import type { AppCounts } from "./meter.ts";
+import { Talk } from "./talk.ts";
 import type { Workload } from "./workloads.ts";
 
 const OUR_ADDRESS = "10.90.0.1";
@@ -50,6 +51,7 @@ export class Application implements AppCounts {
   nic: SimNic | undefined;
   /** What begins with the first message: a connection is made before the link goes bad. */
   start: () => void = () => {};
+  readonly talk = new Talk();
   requests = 0;
   syscalls = 0;
   bounced = 0;

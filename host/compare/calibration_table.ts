@@ -1,4 +1,5 @@
 // The calibration as text: each figure, what the model makes of its counts, and whether the model sees the same winner.
+import { wrap } from "../core/layout.ts";
 import type { Calibration, Cell } from "./calibration.ts";
 
 const percent = (share: number): string => `${share < 0 ? "" : "+"}${(share * 100).toFixed(1)}%`;
@@ -26,11 +27,20 @@ export function renderCalibration({ cells, signs, rms, sets, unusable, note }: C
   return [
     ...lines,
     "not usable",
-    ...unusable.map(({ name, source, reason }) => `  ${name} (${source}): ${reason}`),
+    ...unusable.flatMap(({ name, source, reason }) => wrap("  ", `${name} (${source}): ${reason}`)),
     "",
     `signs: ${same} of ${decided} as published or measured; ${undecided} undecided by the figures themselves`,
+    `largest errors: ${largestErrors(cells)}`,
     note,
   ].join("\n");
+}
+
+const LARGEST = 4;
+
+/** "dummy v2 128 -17%, ...", the worst first. */
+export function largestErrors(cells: readonly Cell[]): string {
+  const worst = [...cells].sort((one, other) => Math.abs(other.error) - Math.abs(one.error)).slice(0, LARGEST);
+  return worst.map(({ name, error }) => `${name} ${percent(error)}`).join(", ");
 }
 
 const HEADINGS = ["", "figure ns", "model ns", "error", "gain", "model", ""];

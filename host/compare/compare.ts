@@ -1,6 +1,7 @@
 // A workload through several designs: which runs that makes, and what comes out of them.
 import { type Constants, type CostSet, cost_ns, costParts_ns, MEASURED, NOT_A_PREDICTION } from "./cost_model.ts";
 import type { Design } from "./design.ts";
+import { switchesOf, withoutSwitch } from "./designs/index.ts";
 import { plainDesign } from "./designs/plain.ts";
 import { copiedBytes, type Counts } from "./meter.ts";
 import { type Run, runWorkload, type Spread } from "./run.ts";
@@ -23,6 +24,8 @@ export interface Row {
   free: Spread | undefined;
   duration_ns: number;
   wireFrames: number;
+  /** Switches of the design that change nothing: without them, this workload has the same requests, answers, counts and times. */
+  unused: readonly string[];
   cannot: readonly string[];
 }
 
@@ -43,7 +46,7 @@ export async function compare(
 ): Promise<Comparison> {
   const rows: Row[] = [];
   for (const [design, variant] of runsOf(workload, designs))
-    rows.push(rowOf(await runWorkload(workload, design, variant), set));
+    rows.push(await rowOf(workload, await runWorkload(workload, design, variant), set));
   return {
     workload: workload.name,
     title: workload.title,
@@ -68,12 +71,23 @@ function runsOf(workload: Workload, designs: readonly Design[]): [Design, Varian
 /** Who copies anyway has one way less, but may be encrypted as well. */
 const isOf = (variant: Variant, { zeroCopy }: Design): boolean => zeroCopy || variant !== "zc";
 
-function rowOf({ design, variant, counts, ...times }: Run, set: CostSet): Row {
+/** Found by running it without each. */
+async function unusedSwitches(workload: Workload, run: Run): Promise<string[]> {
+  const unused: string[] = [];
+  const seen = ({ design: _, ...rest }: Run) => JSON.stringify(rest);
+  for (const name of switchesOf(run.design))
+    if (seen(await runWorkload(workload, withoutSwitch(run.design, name), run.variant)) === seen(run))
+      unused.push(name);
+  return unused;
+}
+
+async function rowOf(workload: Workload, run: Run, set: CostSet): Promise<Row> {
+  const { design, variant, counts, talk: _, ...times } = run;
   const cannot = variant === "splice" ? ["being told when the file may change"] : design.cannot;
   return {
     design: design.name,
     family: design.family,
-    title: design.title,
+    title: (workload.header > 0 ? design.headed : undefined) ?? design.title,
     variant,
     counts,
     copiedBytes: copiedBytes(counts),
@@ -83,6 +97,7 @@ function rowOf({ design, variant, counts, ...times }: Run, set: CostSet): Row {
       Object.entries(costParts_ns(counts, set)).map(([group, ns]) => [group, ns / counts.messages]),
     ),
     ...times,
+    unused: variant !== undefined && SHARED_VARIANTS.includes(variant) ? [] : await unusedSwitches(workload, run),
     cannot,
   };
 }

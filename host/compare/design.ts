@@ -15,6 +15,8 @@ export interface Design {
   readonly family: string;
   /** How an application sends, in a few words. */
   readonly title: string;
+  /** The same for messages that have a header, where that is another way. */
+  readonly headed?: string;
   readonly machine: DesignMachine;
   /** What an application cannot say or be told in this design, whatever it sends. */
   readonly cannot: readonly string[];

@@ -4,7 +4,7 @@ import { type Comparison, type Row, SHARED_VARIANTS } from "./compare.ts";
 import { COST_GROUPS } from "./cost_model.ts";
 import { type Bar, bars, escapeText, ranges } from "./svg.ts";
 import { VARIANT_TITLES } from "./workloads.ts";
-import { type Column, copies, rowName, size, TIMES, WORK } from "./table.ts";
+import { type Column, copies, howItSends, rowName, size, TIMES, WORK } from "./table.ts";
 
 // Seven colours that stay apart for colour-blind readers, brighter on dark paper.
 const STYLE = `
@@ -132,7 +132,9 @@ function tables(rows: readonly Row[]): string[] {
   ];
 }
 
-function how({ title, variant }: Row): string {
+function how(row: Row): string {
+  const { variant } = row;
+  const title = howItSends(row);
   if (variant === undefined) return title;
   return SHARED_VARIANTS.includes(variant) ? VARIANT_TITLES[variant] : `${VARIANT_TITLES[variant]}; ${title}`;
 }

@@ -30,6 +30,8 @@ export interface Run {
   duration_ns: number;
   /** Frames that the NIC put on the wire. */
   wireFrames: number;
+  /** A hash of all requests and completions. */
+  talk: string;
 }
 
 /** For the peer to get what is on its way. */
@@ -63,6 +65,7 @@ export function runOn(machine: Machine, workload: Workload, design: Design, vari
       : spread(messages.map(({ sent_ns, free_ns }) => Number((free_ns ?? 0n) - sent_ns))),
     duration_ns,
     wireFrames: (app.nic?.stats.txFrames ?? 0) - nicBefore,
+    talk: app.talk.digest(),
   };
 }
 

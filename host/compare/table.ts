@@ -1,11 +1,14 @@
 // The comparison as text: what each design did, when it told the application, and what it cannot say.
 import { duration } from "../trace/words.ts";
+import { listed, TABLE_WIDTH, wrap } from "../core/layout.ts";
 import { type Comparison, type Row, SHARED_VARIANTS } from "./compare.ts";
 import type { Spread } from "./run.ts";
 import { VARIANT_TITLES } from "./workloads.ts";
 
-/** A column: its heading (two lines) and its cell. */
-export type Column = readonly [above: string, heading: string, cell: (row: Row) => string];
+const SECOND_PART = "second part";
+
+/** A column: its heading (two lines) and its cell, and where a table that is too wide is parted. */
+export type Column = readonly [above: string, heading: string, cell: (row: Row) => string, part?: typeof SECOND_PART];
 
 const number = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
@@ -32,7 +35,7 @@ export const WORK: readonly Column[] = [
   ["other", "calls", ({ counts }) => number(counts.syscalls)],
   ["", "CQEs", ({ counts }) => number(counts.cqes)],
   ["notifi-", "cations", ({ counts }) => number(counts.notifications + counts.records)],
-  ["", "skbs", ({ counts }) => number(counts.skbs)],
+  ["", "skbs", ({ counts }) => number(counts.skbs), SECOND_PART],
   ["skbs per", "message", ({ skbsPerMessage }) => skbsPerMessage.toFixed(3)],
   ["", "transmits", ({ counts }) => number(counts.transmits)],
   ["", "frags", ({ counts }) => number(counts.frags)],
@@ -50,12 +53,15 @@ export const TIMES: readonly Column[] = [
   ["buffer free", "p50", ({ free }) => time(free, "p50")],
   ["", "p99", ({ free }) => (free === undefined ? "" : time(free, "p99"))],
   ["", "worst", ({ free }) => (free === undefined ? "" : time(free, "worst"))],
-  ["", "all done", ({ duration_ns }) => duration(BigInt(duration_ns))],
+  ["", "all done", ({ duration_ns }) => duration(BigInt(duration_ns)), SECOND_PART],
   ["peak", "pinned", ({ counts }) => size(counts.peakPinned)],
   ["peak of", "copies", ({ counts }) => size(counts.peakKernel)],
   ["sent", "again", ({ counts }) => number(counts.retransmits)],
 ];
 
+const GAP = "  ";
+
+/** One table, or one for each part where it would be too wide; each begins with the first column. */
 function table(columns: readonly Column[], rows: readonly Row[]): string[] {
   const cells = [
     columns.map(([above]) => above),
@@ -63,12 +69,18 @@ function table(columns: readonly Column[], rows: readonly Row[]): string[] {
     ...rows.map((row) => columns.map(([, , cell]) => cell(row))),
   ];
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index].length)));
-  return cells.map((line) =>
-    line
-      .map((cell, index) => (index === 0 ? cell.padEnd(widths[index]) : cell.padStart(widths[index])))
-      .join("  ")
-      .trimEnd(),
-  );
+  const picked = (indices: readonly number[]) =>
+    cells.map((line) =>
+      indices
+        .map((index) => (index === 0 ? line[index].padEnd(widths[index]) : line[index].padStart(widths[index])))
+        .join(GAP)
+        .trimEnd(),
+    );
+  const all = columns.map((_, index) => index);
+  const whole = picked(all);
+  if (whole.every((line) => line.length <= TABLE_WIDTH)) return whole;
+  const second = columns.findIndex(([, , , part]) => part === SECOND_PART);
+  return [...picked(all.slice(0, second)), "", ...picked([0, ...all.slice(second)])];
 }
 
 export function copies({ counts }: Row): string {
@@ -79,8 +91,7 @@ export function copies({ counts }: Row): string {
 /** Lines "name  text", each name once: variants of a design share what is said of the design. */
 function list(heading: string, entries: readonly (readonly [name: string, text: string])[]): string[] {
   const once = new Map(entries.map((entry) => [entry[0], entry[1]]));
-  const width = Math.max(...[...once.keys()].map((name) => name.length));
-  return ["", heading, ...[...once].map(([name, text]) => `  ${name.padEnd(width)}  ${text}`)];
+  return ["", heading, ...listed([...once])];
 }
 
 const isShared = ({ variant }: Row): boolean => variant !== undefined && SHARED_VARIANTS.includes(variant);
@@ -89,11 +100,18 @@ const isShared = ({ variant }: Row): boolean => variant !== undefined && SHARED_
 const explainVariant = ({ variant }: Row): (readonly [string, string])[] =>
   variant === undefined ? [] : [[variant, VARIANT_TITLES[variant]]];
 
-const explainDesign = (row: Row): (readonly [string, string])[] => (isShared(row) ? [] : [[row.design, row.title]]);
+const explainDesign = (row: Row): (readonly [string, string])[] =>
+  isShared(row) ? [] : [[row.design, howItSends(row)]];
+
+/** With what it would do without switches that change nothing here. */
+export function howItSends({ title, unused }: Row): string {
+  if (unused.length === 0) return title;
+  return `${title} (this workload sends the same way without ${unused.join(" or ")})`;
+}
 
 export function renderComparison({ workload, title, rows, costModel }: Comparison): string {
   return [
-    `${workload}: ${title}`,
+    ...wrap(`${workload}: `, title),
     "",
     ...table(WORK, rows),
     "",

@@ -5,7 +5,7 @@ export const TEXT_WIDTH = 110;
 export const TABLE_WIDTH = 120;
 
 /** Deeper than this nothing is indented, whatever stands before it. */
-const INDENT_MAX = 40;
+const INDENT_MAX = 60;
 
 /** `head` and `text`, broken at spaces; further lines begin below the text. A word that is too long stays whole. */
 export function wrap(head: string, text: string, width = TEXT_WIDTH): string[] {

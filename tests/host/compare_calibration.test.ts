@@ -1,11 +1,15 @@
 // The CPU model against every figure that it was fitted to: the sign of each comparison, and how far off it may be.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import "../../host/cli/node.ts";
 import { type Calibration, calibrate } from "../../host/compare/calibration.ts";
-import { renderCalibration } from "../../host/compare/calibration_table.ts";
+import { largestErrors, renderCalibration } from "../../host/compare/calibration_table.ts";
 import { COST_SETS } from "../../host/compare/cost_model.ts";
 import { FIGURES } from "../../host/compare/figures.ts";
+
+declare const RINGZERO_ROOT: string;
 
 let done: Promise<Calibration> | undefined;
 const calibration = () => (done ??= calibrate());
@@ -69,8 +73,17 @@ test("the model is linear in what was counted: it knows nothing but the counts",
   }
 });
 
+test("the documentation has the largest errors as they are", async () => {
+  const { cells } = await calibration();
+  const page = readFileSync(join(RINGZERO_ROOT, "docs/compare.md"), "utf8").replace(/\n */g, " ");
+  assert.ok(page.includes(`The largest errors: ${largestErrors(cells)}.`), largestErrors(cells));
+  assert.match(renderCalibration(await calibration()), /^largest errors: /m);
+});
+
 test("the report says what it is, and what is missing", async () => {
-  const text = renderCalibration(await calibration());
+  const printed = renderCalibration(await calibration());
+  for (const line of printed.split("\n")) assert.ok(line.length <= 120, line);
+  const text = printed.replace(/\n +/g, " ");
   assert.match(text, /predicts no hardware/);
   assert.match(text, /mmap of a memory file is not modelled/);
   assert.doesNotMatch(text, /OTHER SIGN/);

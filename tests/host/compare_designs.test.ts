@@ -112,6 +112,52 @@ test("one opcode for both sends, or other updates of slots, cost the same", asyn
   }
 });
 
+test("a switch that the application of a workload never uses is told, and one that it uses is not", async () => {
+  const never = [
+    "rc3+sendmsg_zc",
+    "6.18+zc_skip_success=first",
+    "6.0+send_addr",
+    "rc3+upd_alloc_empty+upd_alloc_tag=1",
+  ];
+  const used = ["6.18+merged_opcode", "two_cqe_sep_ud", "slotless", "single_cqe", "skip_combined", "merged_opcode"];
+  const comparison = await run("udp-many", ...never, ...used);
+  for (const row of comparison.rows) {
+    const names = row.design.split("+").slice(1);
+    assert.deepEqual(row.unused, never.includes(row.design) ? names.map((word) => word.split("=")[0]) : [], row.design);
+  }
+  const text = renderComparison(comparison);
+  assert.match(
+    text.replace(/\n {10,}/g, " "),
+    /this workload sends the same way without upd_alloc_empty or upd_alloc_tag\)/,
+  );
+  // A message with a header is what that switch is for.
+  const samba = await run("samba", "sendmsg_zc");
+  for (const { unused } of samba.rows) assert.deepEqual(unused, []);
+});
+
+test("how it sends: the operations that were really used", async () => {
+  const titles = async (workload: string, ...names: string[]) =>
+    (await run(workload, ...names)).rows
+      .filter(({ variant }) => variant !== "splice" && variant !== "copy")
+      .map(({ title }) => title);
+  for (const title of await titles("samba", "6.1", "6.18", "7.1")) assert.match(title, /^SENDMSG_ZC: /);
+  for (const title of await titles("samba", "6.0")) assert.match(title, /^SEND of the header, then SEND_ZC: /);
+  for (const title of await titles("samba", "rc3")) assert.match(title, /^SEND of the header, then SENDZC into/);
+  for (const title of await titles("samba", "sendmsg_zc")) assert.match(title, /^SENDMSGZC into/);
+  for (const title of await titles("udp-many", "6.0", "6.18")) assert.match(title, /^SEND_ZC: /);
+  for (const title of await titles("udp-many", "6.18+merged_opcode")) assert.match(title, /^SEND with a flag: /);
+});
+
+test("lines are for a terminal: 120 columns at most", async () => {
+  for (const [workload, ...names] of [
+    ["udp-many", ...DEFAULT_DESIGNS],
+    ["samba", ...DEFAULT_DESIGNS, "rc3+upd_alloc_empty+upd_alloc_tag=after"],
+  ])
+    for (const line of renderComparison(await run(workload, ...names)).split("\n")) assert.ok(line.length <= 120, line);
+  for (const args of [["--list"], []])
+    for (const line of ringzero(...args).stdout.split("\n")) assert.ok(line.length <= 112, line);
+});
+
 test("sendmsg with slots: Samba's header needs no request and no copy of its own", async () => {
   const { rows } = await run("samba", "rc3", "sendmsg_zc");
   const [without, together] = rows.filter(({ variant }) => variant === "zc");

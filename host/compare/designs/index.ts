@@ -1,6 +1,14 @@
 // The designs by name. A new dialect: its file in this folder, and a line here.
 import { noSuch } from "../../core/near.ts";
-import { DEFAULT_PROFILE, findProfile, PROFILES, parseSwitch, switchesError } from "../../profile/profiles.ts";
+import {
+  DEFAULT_PROFILE,
+  findProfile,
+  PROFILES,
+  parseSwitch,
+  SWITCHES,
+  switchesError,
+  switchIsOn,
+} from "../../profile/profiles.ts";
 import type { Design } from "../design.ts";
 import { msgZerocopyDesign } from "./msg_zerocopy.ts";
 import { plainDesign } from "./plain.ts";
@@ -31,7 +39,7 @@ const NAMED: readonly Design[] = [
 function designOfProfile(name: string, profile: string, switches: Switches): Design {
   const order = PROFILES.map((each) => each.name);
   if (order.indexOf(profile) >= order.indexOf(FIRST_RELEASE)) return requestDesign(name, profile, switches);
-  if (switches.slotless) return slotlessDesign(name, profile);
+  if (switches.slotless) return slotlessDesign(name, profile, switches);
   return slotDesign(name, profile, switches);
 }
 
@@ -64,8 +72,23 @@ export function parseDesign(text: string): Design | { error: string } {
     if ("error" in parsed) return parsed;
     switches[parsed.name] = parsed.value;
   }
+  if (switches.slotless && switches.merged_opcode)
+    return { error: "no application here is written for slotless together with merged_opcode" };
   const error = switchesError(found, switches);
   return error === undefined ? designOfProfile(text, profile, switches) : { error };
+}
+
+/** The switches that a design's machine has. */
+export const switchesOf = ({ machine }: Design): string[] =>
+  Object.keys(machine.switches ?? {}).filter((name) => switchIsOn(machine.switches, name));
+
+/** The same kernel without the switch (and those that need it), and the application that is written for that. */
+export function withoutSwitch(design: Design, without: string): Design {
+  const { profile = DEFAULT_PROFILE, switches = {} } = design.machine;
+  const rest = Object.entries(switches).filter(
+    ([name]) => name !== without && SWITCHES.find((one) => one.name === name)?.needs !== without,
+  );
+  return designOfProfile(design.name, profile, Object.fromEntries(rest.map(([name, value]) => [name, Number(value)])));
 }
 
 export function findDesign(name: string): Design | undefined {

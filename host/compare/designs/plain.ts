@@ -40,6 +40,7 @@ export function plainDesign(machine: Design["machine"] = {}): Design {
     name: "send",
     family: "copy",
     title: "SEND: the kernel copies, one CQE",
+    headed: "SENDMSG: the kernel copies, one CQE",
     machine,
     zeroCopy: false,
     cannot: ["zero copy"],

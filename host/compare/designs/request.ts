@@ -145,7 +145,8 @@ export function requestDesign(name: string, profile: string, switches: SwitchVal
   return {
     name,
     family: isSingle || combined ? "single CQE" : "request",
-    title: titleOf(isSingle, combined, dialect.separate),
+    title: titleOf(merged ? "SEND with a flag" : "SEND_ZC", isSingle, combined, dialect.separate),
+    headed: titleOf(headedOp(dialect.sendmsg, merged !== 0), isSingle, combined, dialect.separate),
     machine: { profile, switches },
     zeroCopy: true,
     cannot,
@@ -153,10 +154,13 @@ export function requestDesign(name: string, profile: string, switches: SwitchVal
   };
 }
 
-function titleOf(isSingle: boolean, combined: boolean, separate: boolean): string {
-  if (isSingle) return "SEND_ZC: one CQE, when the buffer is free";
-  if (combined) return "SEND_ZC with CQE_SKIP_SUCCESS: the notification has the result";
-  return separate
-    ? "SEND_ZC: a notification per request, with user_data of its own"
-    : "SEND_ZC: a notification per request";
+function headedOp(sendmsg: boolean, merged: boolean): string {
+  if (sendmsg) return merged ? "SENDMSG with a flag" : "SENDMSG_ZC";
+  return `SEND of the header, then ${merged ? "SEND with a flag" : "SEND_ZC"}`;
+}
+
+function titleOf(op: string, isSingle: boolean, combined: boolean, separate: boolean): string {
+  if (isSingle) return `${op}: one CQE, when the buffer is free`;
+  if (combined) return `${op} with CQE_SKIP_SUCCESS: the notification has the result`;
+  return `${op}: a notification per request${separate ? ", with user_data of its own" : ""}`;
 }

@@ -18,6 +18,8 @@ export interface Part {
 
 const ENTRIES = 64;
 const CQ_ENTRIES = 4096;
+const SQE_WORDS = 16;
+const CQE_WORDS = 4;
 
 export abstract class RingSender implements Sender {
   protected readonly app: Application;
@@ -28,6 +30,8 @@ export abstract class RingSender implements Sender {
   #next = 1;
   /** What the kernel gave back. */
   readonly #again: Part[] = [];
+  /** SQEs that are not submitted yet. */
+  readonly #filled: number[] = [];
 
   constructor(app: Application) {
     this.app = app;
@@ -48,12 +52,16 @@ export abstract class RingSender implements Sender {
   }
 
   submit(): void {
+    this.#note();
     if (this.ring.sqReady() > 0) must("io_uring_enter", this.ring.submit());
     this.poll();
   }
 
   poll(): void {
-    this.ring.forEachCqe((cqe) => this.completed(cqe));
+    this.ring.forEachCqe((cqe) => {
+      this.app.talk.add(this.ring.words, cqe, CQE_WORDS);
+      this.completed(cqe);
+    });
     for (let part = this.#again.shift(); part !== undefined; part = this.#again.shift()) {
       this.queue(part);
       this.submit();
@@ -61,8 +69,15 @@ export abstract class RingSender implements Sender {
   }
 
   wait(_need: "order" | "buffer"): void {
+    this.#note();
     must("io_uring_enter", this.ring.submitAndWait(1));
     this.poll();
+  }
+
+  /** SQEs are complete when they are submitted. */
+  #note(): void {
+    for (const sqe of this.#filled) this.app.talk.add(this.ring.words, sqe, SQE_WORDS);
+    this.#filled.length = 0;
   }
 
   finish(): void {
@@ -102,6 +117,7 @@ export abstract class RingSender implements Sender {
       sqe = this.ring.getSqe();
     }
     this.app.requests++;
+    this.#filled.push(sqe);
     return sqe;
   }
 

@@ -211,10 +211,13 @@ export function slotDesign(
     merged: isOn("merged_opcode") ? flag : 0,
     sendmsg: isOn("sendmsg_zc"),
   };
+  const op = dialect.merged ? "SEND with a flag" : "SENDZC";
+  const into = `into one slot, flushed every ${flushEvery} sends`;
   return {
     name,
     family: "slots",
-    title: `${dialect.merged ? "SEND with ZC_NOTIF" : "SENDZC"} into one slot, flushed every ${flushEvery} sends`,
+    title: `${op} ${into}`,
+    headed: dialect.sendmsg ? `SENDMSGZC ${into}` : `SEND of the header, then ${op} ${into}`,
     machine: { profile, switches },
     zeroCopy: true,
     cannot: [

@@ -15,6 +15,7 @@ import { IOSQE_CQE_SKIP_SUCCESS } from "../../../assembly/abi/uapi.ts";
 import { must } from "../../core/errno.ts";
 import { sqeSetFlags } from "../../liburing/prep.ts";
 import { prepSendzc, prepSendzcSetAddr, registerNotifications } from "../../liburing/slots.ts";
+import type { SwitchValues } from "../../profile/profiles.ts";
 import type { Application } from "../application.ts";
 import type { Design } from "../design.ts";
 import { type Part, RingSender } from "./ring_sender.ts";
@@ -92,12 +93,14 @@ class RfcSingleSender extends AloneSender {
   }
 }
 
-export function slotlessDesign(name: string, profile: string): Design {
+/** `switches`: slotless and, perhaps, others. */
+export function slotlessDesign(name: string, profile: string, switches: SwitchValues = { slotless: 1 }): Design {
   return {
     name,
     family: "slotless",
     title: "SENDZC into slot 65535: a notification per request",
-    machine: { profile, switches: { slotless: 1 } },
+    headed: "SEND of the header, then SENDZC into slot 65535: a notification per request",
+    machine: { profile, switches },
     zeroCopy: true,
     cannot: [
       "one notification for several sends",
@@ -114,6 +117,7 @@ export const RFC_SINGLE: Design = {
   name: "rfc3_single",
   family: "single CQE",
   title: "SENDZC with FLUSH, OVERRIDE_TAG, CQE_SKIP_SUCCESS: the notification only",
+  headed: "SEND of the header, then SENDZC with FLUSH, OVERRIDE_TAG, CQE_SKIP_SUCCESS: the notification only",
   machine: { profile: "rfc3" },
   zeroCopy: true,
   cannot: [
