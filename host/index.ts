@@ -6,17 +6,22 @@ export * as notifSlots from "../assembly/abi/notif_slots.ts";
 export * as libc from "../assembly/abi/socket.ts";
 export * as trace from "../assembly/abi/trace.ts";
 export * as uapi from "../assembly/abi/uapi.ts";
+export { type Calibration, calibrate } from "./compare/calibration.ts";
+export { type Comparison, compare, type Row as ComparisonRow } from "./compare/compare.ts";
 export { cost_ns, MEASURED, NOT_A_PREDICTION } from "./compare/cost_model.ts";
 export type { Design as CompareDesign } from "./compare/design.ts";
 export { findDesign } from "./compare/designs/index.ts";
 export { copiedBytes, type Counts } from "./compare/meter.ts";
 export { type Run, runWorkload } from "./compare/run.ts";
-export { findWorkload, type Variant, type Workload } from "./compare/workloads.ts";
+export { findWorkload, type Variant, WORKLOADS, type Workload } from "./compare/workloads.ts";
 export { errnoName, SyscallError } from "./core/errno.ts";
 export type { CoreExports, CoreImports } from "./core/exports.ts";
 export { type Core, CorePanic, instantiateCore, type NicImport } from "./core/load.ts";
 export { CoreMemory } from "./core/memory.ts";
 export { CORE_FILES, type CoreBuild, type CoreSource, coreModule, setCoreSource } from "./core/source.ts";
+export { explainProgram } from "./explain/explain.ts";
+export { renderExplanation } from "./explain/render.ts";
+export type { Explanation } from "./explain/shape.ts";
 export * as liburing from "./liburing/index.ts";
 export { type Cqe, Ring } from "./liburing/ring.ts";
 export type { RingOptions } from "./liburing/setup.ts";
@@ -31,6 +36,7 @@ export { NicPair } from "./nic/pair.ts";
 export { PcapWriter } from "./nic/pcap.ts";
 export { type Datagram, Sink, SinkConnection, type SinkOptions } from "./nic/sink.ts";
 export { type Clock, type Port, type Tap, Wire, type WireEnd, type WireFrame, type WireOptions } from "./nic/wire.ts";
+export { type Changes, describeChanges, describeProfile, type Item } from "./profile/describe.ts";
 export {
   DEFAULT_PROFILE,
   PROFILES,
