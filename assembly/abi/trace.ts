@@ -58,9 +58,15 @@ export const TR_NOTIF_USAGE: u32 = 38; // notification CQE built; b 1 = reports 
 export const TR_NOTIF_REQ: u32 = 39; // a send uses it: a user_data of the send, b its request (0 = the call that runs), c from a registered buffer
 export const TR_UBUF_SKB: u32 = 40; // the data area c of skb b carries it from now on
 export const TR_UBUF_SKB_END: u32 = 41; // and no longer: freed, or given a copy
-export const TR_NOTIF_CQES: u32 = 42; // not the release's two CQEs: a user_data of the CQE that tells, b 1 = it is the only one
+export const TR_NOTIF_CQES: u32 = 42; // not the release's two CQEs: a user_data of the CQE that tells, b CQES_* as bits
 export const TR_COPY_DEBUG: u32 = 43; // with copy_debug, once for each reason: b bytes (0 = not known), c COPY_*
 export const TR_NOTIF_SLOT: u32 = 44; // its own reference is that of slot b (65535: a request's), c sequence number
+
+// Which CQEs a send with a notification posts, where that is not {result, F_MORE} and {0, F_NOTIF} with one user_data.
+export const CQES_ONE: u32 = 1; // one, with the result, when the buffer is free: it stands for both
+export const CQES_USER_DATA: u32 = 2; // the notification's has another user_data
+export const CQES_SKIP: u32 = 4; // success posts the notification's alone
+export const CQES_RESULT: u32 = 8; // and that has the result
 
 // Why a ubuf reference was taken or dropped.
 export const REF_REQUEST: u32 = 1; // the request's own, dropped by the flush

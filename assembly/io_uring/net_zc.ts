@@ -11,7 +11,7 @@ import { ITER_BVEC, iterVec, kvecBase, kvecLen } from "../mm/iov_iter";
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOTSOCK, EOPNOTSUPP, ERESTARTSYS } from "../abi/errno";
 import { PAGE_SHIFT } from "../abi/layout";
 import { MAX_RW_COUNT, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_ZEROCOPY } from "../abi/socket";
-import { COPY_EMPTY, TR_NOTIF_CQES, TR_NOTIF_REQ, TRACE_ZC } from "../abi/trace";
+import { COPY_EMPTY, CQES_ONE, TR_NOTIF_CQES, TR_NOTIF_REQ, TRACE_ZC } from "../abi/trace";
 import {
   IORING_CQE_F_MORE, IORING_OP_SENDMSG_ZC, IORING_RECVSEND_FIXED_BUF, IORING_SEND_VECTORIZED, IORING_SEND_ZC_REPORT_USAGE,
   SQE_OFF_ADDR, SQE_OFF_ADDR2, SQE_OFF_ADDR3, SQE_OFF_ADDR_LEN, SQE_OFF_FILE_INDEX, SQE_OFF_IOPRIO, SQE_OFF_LEN, SQE_OFF_MSG_FLAGS, SQE_OFF_PAD2, SQE_OFF_PAD3,
@@ -253,7 +253,7 @@ function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
   const notif = req.notif;
   if (req.cflags & IORING_CQE_F_MORE || has(B_ZC_FAIL_NOTIF) || notif.flags & REQ_F_CQE_SKIP) return;
   notif.flags |= REQ_F_CQE_SKIP;
-  trace(TRACE_ZC, TR_NOTIF_CQES, changetype<usize>(reqUarg(notif)), req.user_data, 1, 0);
+  trace(TRACE_ZC, TR_NOTIF_CQES, changetype<usize>(reqUarg(notif)), req.user_data, CQES_ONE, 0);
 }
 
 function flush(req: Req): void {

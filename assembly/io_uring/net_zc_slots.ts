@@ -21,7 +21,7 @@ import {
   B_ADDR_BEFORE_BUFFER, B_ADDR_SAVED_ASYNC, B_NOTIF_TW, B_SENDZC_ADDR3, B_SENDZC_FAIL_MARKS, B_SENDZC_RETRY, B_ZC_ACCT_CHECKED, SENDZC_BAD,
   SENDZC_COPY_TAG, SENDZC_MERGED, SENDZC_MSG, SENDZC_OWN, SENDZC_FIXED_BUF, SENDZC_FLUSH, SENDZC_OVERRIDE_TAG, SW_SLOTLESS,
 } from "../abi/profile";
-import { COPY_EMPTY, COPY_UNSUPPORTED } from "../abi/trace";
+import { COPY_EMPTY, COPY_UNSUPPORTED, REF_REQUEST } from "../abi/trace";
 import { DEBUG } from "../lib/bug";
 import { has, opMeaning, sendzcFlags, switchOn } from "../lib/profile";
 import { SCRATCH_SENDZC_ADDR, SCRATCH_SEND_MSG, nil } from "../lib/state";
@@ -231,7 +231,7 @@ function ownNotifEnd(req: Req, issueFlags: u32): void {
   req.notif = nil<Req>();
   req.zc_flags &= ~SENDZC_OWN;
   if (end == NOTIF_END_TW && !(issueFlags & IO_URING_F_UNLOCKED)) postAfter(req, notif);
-  notifDrop(notif, end);
+  notifDrop(notif, end, REF_REQUEST);
 }
 
 /** What a message needed; and a notification of its own, if it ended without another attempt. */
@@ -240,7 +240,7 @@ export function sendzcCleanup(req: Req): void {
   if (req.zc_flags & SENDZC_OWN) {
     const notif = req.notif;
     req.notif = nil<Req>();
-    notifDrop(notif, NOTIF_END_TW);
+    notifDrop(notif, NOTIF_END_TW, REF_REQUEST);
   }
   req.flags &= ~REQ_F_NEED_CLEANUP;
 }

@@ -15,7 +15,7 @@ import { BUG_CHAIN_CONTEXT, BUG_REF_UNDERFLOW, BUG_REPORT } from "../abi/bug";
 import { CNT_NOTIFS, CNT_NOTIFS_LIVE, CNT_UBUF_SKBS } from "../abi/counters";
 import { EEXIST } from "../abi/errno";
 import {
-  COPY_CHAINED, COPY_LOCAL_DELIVERY, COPY_NEVER_ATTACHED, COPY_NONE, REF_LINKED, REF_REQUEST, REF_SKB, REF_SLOT, TR_NOTIF_ALLOC, TR_NOTIF_DONE,
+  COPY_CHAINED, COPY_LOCAL_DELIVERY, COPY_NEVER_ATTACHED, COPY_NONE, REF_LINKED, REF_REQUEST, REF_SKB, TR_NOTIF_ALLOC, TR_NOTIF_DONE,
   TR_NOTIF_LINK, TR_NOTIF_USAGE, TR_UBUF_PUT, TRACE_ZC,
 } from "../abi/trace";
 import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED, IORING_OP_NOP } from "../abi/uapi";
@@ -113,17 +113,20 @@ export const NOTIF_END_TW: u32 = 0; // in task work
 export const NOTIF_END_BATCH: u32 = 1; // with the batch of completions that is being collected
 export const NOTIF_END_POST: u32 = 2; // its CQE is posted there and then
 
-/** A slot gives up its reference (notif_slots.ts). What the network drops last completes in task work, as ever. */
-export function notifDrop(notif: Req, end: u32): void {
+/**
+ * A slot (`reason` REF_SLOT) or a request without one (REF_REQUEST) gives up its reference. What the network drops last completes in
+ * task work, as ever.
+ */
+export function notifDrop(notif: Req, end: u32, reason: u32): void {
   const uarg = reqUarg(notif), p = changetype<usize>(uarg), ctx = notif.ctx;
   if (end == NOTIF_END_TW || uarg.refcnt > 1) {
-    txUbufComplete(0, p, 1, REF_SLOT);
+    txUbufComplete(0, p, 1, reason);
     return;
   }
   bugOn(uarg.refcnt == 0, BUG_REF_UNDERFLOW, p);
   uarg.refcnt = 0;
-  trace(TRACE_ZC, TR_UBUF_PUT, p, uarg.user_data, 0, REF_SLOT);
-  trace(TRACE_ZC, TR_NOTIF_DONE, p, uarg.user_data, 0, REF_SLOT);
+  trace(TRACE_ZC, TR_UBUF_PUT, p, uarg.user_data, 0, reason);
+  trace(TRACE_ZC, TR_NOTIF_DONE, p, uarg.user_data, 0, reason);
   notifEnd(notif, notif);
   if (end == NOTIF_END_BATCH) {
     completeDefer(notif);

@@ -14,7 +14,7 @@ import {
   IORING_NOTIF_SEQ_MASK, NOTIF_REGISTER_OFF_DATA, NOTIF_REGISTER_OFF_NR_SLOTS, NOTIF_REGISTER_OFF_RESV, NOTIF_REGISTER_OFF_RESV2,
   NOTIF_REGISTER_OFF_RESV3, NOTIF_REGISTER_SIZE, NOTIF_SLOT_OFF_RESV, NOTIF_SLOT_OFF_TAG, NOTIF_SLOT_SIZE,
 } from "../abi/notif_slots";
-import { TR_NOTIF_SLOT, TRACE_ZC } from "../abi/trace";
+import { REF_SLOT, TR_NOTIF_SLOT, TRACE_ZC } from "../abi/trace";
 import { IORING_CQE_F_NOTIF } from "../abi/uapi";
 import { B_NOTIF_CQE_MARKED, B_NOTIF_POSTS, B_NOTIF_TW, L_NOTIF_SLOTS } from "../abi/profile";
 import { has, limit } from "../lib/profile";
@@ -116,7 +116,7 @@ export function dropSlots(ctx: RingCtx): i32 {
   if (!ctx.notif_table) return 0;
   for (let i: u32 = 0; i < ctx.notif_slots; i++) {
     const notif = notifSlot(ctx, i).notif;
-    if (notif) notifDrop(notif, has(B_NOTIF_POSTS) ? NOTIF_END_POST : NOTIF_END_TW);
+    if (notif) notifDrop(notif, has(B_NOTIF_POSTS) ? NOTIF_END_POST : NOTIF_END_TW, REF_SLOT);
   }
   tableFree(ctx);
   return 0;
@@ -150,7 +150,7 @@ export function flushSlot(slot: NotifSlot, issueFlags: u32): bool {
   const notif = slot.notif;
   if (!notif) return false;
   slot.notif = nil<Req>();
-  notifDrop(notif, flushEnd(issueFlags));
+  notifDrop(notif, flushEnd(issueFlags), REF_SLOT);
   return true;
 }
 

@@ -10,7 +10,7 @@
 // A result and COPIED fit into one res: MAX_RW_COUNT ends below 2^31 - 4096, so a count with bit 31 is no errno.
 //
 // Spec: notif-slots.md 6 (e), (f).
-import { TR_NOTIF_CQES, TRACE_ZC } from "../abi/trace";
+import { CQES_ONE, CQES_RESULT, CQES_SKIP, CQES_USER_DATA, TR_NOTIF_CQES, TRACE_ZC } from "../abi/trace";
 import { IORING_CQE_F_MORE, IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED } from "../abi/uapi";
 import { SKIP_COMBINED, SW_LINK_AT, SW_SINGLE_CQE, SW_ZC_SKIP_SUCCESS } from "../abi/profile";
 import { switchOn } from "../lib/profile";
@@ -42,11 +42,13 @@ export function zcPolicy(req: Req, other: u64): u32 {
   if (other) notif.user_data = other;
   if (switchOn(SW_SINGLE_CQE)) {
     notif.nd_cqe = ND_CQE_NONE;
-    trace(TRACE_ZC, TR_NOTIF_CQES, uarg, notif.user_data, 1, 0);
+    trace(TRACE_ZC, TR_NOTIF_CQES, uarg, notif.user_data, CQES_ONE, 0);
     return switchOn(SW_LINK_AT) ? ZC_ONE_CQE | ZC_LINK_AT_SEND : ZC_ONE_CQE;
   }
-  if (notif.user_data != req.user_data) trace(TRACE_ZC, TR_NOTIF_CQES, uarg, notif.user_data, 2, 0);
-  return req.flags & REQ_F_CQE_SKIP && switchOn(SW_ZC_SKIP_SUCCESS) == SKIP_COMBINED ? ZC_COMBINED : 0;
+  const skips = (req.flags & REQ_F_CQE_SKIP) != 0, combined = skips && switchOn(SW_ZC_SKIP_SUCCESS) == SKIP_COMBINED;
+  const cqes = (notif.user_data != req.user_data ? CQES_USER_DATA : 0) | (skips ? CQES_SKIP : 0) | (combined ? CQES_RESULT : 0);
+  if (cqes) trace(TRACE_ZC, TR_NOTIF_CQES, uarg, notif.user_data, cqes, 0);
+  return combined ? ZC_COMBINED : 0;
 }
 
 /**

@@ -5,7 +5,7 @@ import { COPY_LOCAL_DELIVERY, COPY_UNSUPPORTED } from "../../assembly/abi/trace.
 import { IOSQE_IO_HARDLINK, IOSQE_IO_LINK } from "../../assembly/abi/uapi.ts";
 import { copyName } from "../trace/decode.ts";
 import { duration } from "../trace/words.ts";
-import type { Life, Write } from "./life.ts";
+import type { Life, Note, Write } from "./life.ts";
 import { BREAK_EVEN_PLAIN, BREAK_EVEN_REGISTERED } from "./limits.ts";
 import { isStream, isUnix } from "./owners.ts";
 import type { Advice } from "./shape.ts";
@@ -22,7 +22,7 @@ const names = (lives: readonly Life[]): string => [...new Set(lives.map(({ name 
 /** Through a ring, told by a CQE: not MSG_ZEROCOPY. */
 const isRingZeroCopy = (life: Life): boolean =>
   life.isZeroCopy && life.opcode >= 0 && !life.notes.some(({ isMsgZerocopy }) => isMsgZerocopy);
-const sent = (life: Life): boolean => (life.completion?.res ?? -1) > 0;
+const sent = (life: Life): boolean => (life.result ?? -1) > 0;
 
 function groups(lives: readonly Life[], keyOf: (life: Life) => string | undefined): Life[][] {
   const found = new Map<string, Life[]>();
@@ -40,7 +40,7 @@ const bySocket = (lives: readonly Life[]) => groups(lives, ({ socket }) => socke
 function written(
   lives: readonly Life[],
   isMeant: (write: Write, life: Life) => boolean,
-  whyOf: (life: Life) => string,
+  why: (life: Life) => string,
 ): Found | undefined {
   const found = lives.flatMap((life) =>
     life.writes.filter((write) => isMeant(write, life)).map((write) => ({ life, write })),
@@ -51,7 +51,7 @@ function written(
   const what = `line ${write.line} (${write.what}) changes bytes of ${life.name} while its buffer is owned by the ${write.owner.owner}${device}`;
   const more = found.length === 1 ? "" : ` (and ${found.length - 1} more)`;
   const lines = [...new Set(found.flatMap((each) => [each.life.line, each.write.line]))];
-  return { weight: "bug", lines, text: `${what}${more}. ${whyOf(life)}` };
+  return { weight: "bug", lines, text: `${what}${more}. ${why(life)}` };
 }
 
 /** The application went by the first CQE. */
@@ -61,8 +61,14 @@ function reuseAtFirstCqe(lives: readonly Life[]): Found | undefined {
     ({ sawCompletion, sawOthers }, life) =>
       isRingZeroCopy(life) && life.notes.length > 0 && sawCompletion && sawOthers.length === 0,
     ({ note }) =>
-      `The first CQE of a zero-copy send says what was queued, not that the buffer is free: wait for the notification (${note?.isSlotEra ? "the CQE with the slot's tag" : "CQE_F_NOTIF"}), or the peer may get the new bytes.`,
+      `The first CQE of a zero-copy send says what was queued, not that the buffer is free: wait for the notification (${cqeOf(note)}), or the peer may get the new bytes.`,
   );
+}
+
+/** How the CQE of a notification is known. */
+function cqeOf(note: Note | undefined): string {
+  if (!note?.isSlotEra) return "CQE_F_NOTIF";
+  return `the CQE with tag ${note.userData} and sequence number ${note.sequence}`;
 }
 
 /** The application had seen a notification, but not this one. */
@@ -72,7 +78,7 @@ function assumesOrder(lives: readonly Life[]): Found | undefined {
     ({ sawCompletion, sawOthers }, life) =>
       isRingZeroCopy(life) && life.notes.length > 0 && sawCompletion && sawOthers.length > 0,
     ({ note }) =>
-      `The notification seen before it was another send's. Notifications come in no particular order: go by ${note?.isSlotEra ? "the slot's tag and the sequence number" : "user_data"}, never by the count or the position.`,
+      `The notification seen before it was another send's. Notifications come in no particular order: go by ${note?.isSlotEra ? "tag and sequence number" : "user_data"}, never by the count or the position.`,
   );
 }
 
@@ -105,17 +111,21 @@ function waitsForEach(lives: readonly Life[]): Found | undefined {
     cost === 0n
       ? "Here it cost nothing, as nothing held the buffers; over a network it costs a round trip each"
       : `Here it cost ${duration(cost)}`;
-  const text = `${names(involved)} go one by one: each is submitted after the notification of the one before. The next send may go as soon as the first CQE is there (or linked, at once); only the buffer has to wait. ${spent}. Send from a second buffer meanwhile.`;
+  const isOnly = involved.every(({ note }) => note?.isOnlyCqe);
+  const may = isOnly ? "at once (linked, to keep the order)" : "as soon as the first CQE is there (or linked, at once)";
+  const text = `${names(involved)} go one by one: each is submitted after the ${isOnly ? "CQE" : "notification"} of the one before. The next send may go ${may}; only the buffer has to wait. ${spent}. Send from a second buffer meanwhile.`;
   return { weight: "cost", lines: linesOf(involved), text };
 }
 
 /** How long the application waited only for the notification. */
-function waitOf({ free, completion }: Life): bigint {
-  return free === undefined || completion === undefined ? 0n : free.ns - completion.at.ns;
+function waitOf({ free, completion, issuedAt, note }: Life): bigint {
+  // Where no CQE tells of the send alone, it could have gone on when it was issued.
+  const sentAt = note?.isOnlyCqe || note?.skipsFirst ? issuedAt : completion?.at;
+  return free === undefined || sentAt === undefined ? 0n : free.ns - sentAt.ns;
 }
 
 function unlinkedBatch(lives: readonly Life[]): Found | undefined {
-  const isMeant = ({ completion }: Life) => completion === undefined || completion.res > 0;
+  const isMeant = ({ result }: Life) => result === undefined || result > 0;
   const sends = lives.filter((life) => life.isSend && life.opcode >= 0 && isStream(life.socket) && isMeant(life));
   for (const group of bySocket(sends)) {
     const batches = groups(group, ({ batch, ring }) => `${batch} ${ring}`);
@@ -126,8 +136,8 @@ function unlinkedBatch(lives: readonly Life[]): Found | undefined {
       overtaken === undefined
         ? "Here none did"
         : `Here ${overtaken.name} was overtaken: its bytes are not where the peer expects them`;
-    const text = `${names(found)} go to one stream in one submission without a link. When one of them finds the send buffer full it waits for POLLOUT, and those behind it go first. ${seen}. Link them (IO_LINK; with MSG_WAITALL a short send breaks the chain), or send one at a time.`;
-    return { weight: "bug", lines: linesOf(found), text };
+    const text = `${names(found)} go to one stream in one submission without a link. When one of them finds the send buffer full it waits for POLLOUT, and those behind it go first, and the bytes are mixed. ${seen}. Link them (IO_LINK; with MSG_WAITALL a short send breaks the chain), or send one at a time.`;
+    return { weight: overtaken === undefined ? "cost" : "bug", lines: linesOf(found), text };
   }
   return undefined;
 }
@@ -185,26 +195,37 @@ function noZeroCopyThere(lives: readonly Life[]): Found | undefined {
 }
 
 function closedRing(lives: readonly Life[]): Found | undefined {
-  return closed(
-    lives,
-    "ring",
-    "The ring was closed with their notifications outstanding: those CQEs go nowhere, the network keeps reading the buffers, and nothing will tell when it stops. Wait for the notifications first.",
-  );
+  return closed(lives, "ring", (found) => {
+    const isRead = found.some(({ closed }) => closed.some(({ inNetwork }) => inNetwork));
+    const isHeld = found.some(({ closed }) => closed.some(({ unflushed }) => unflushed));
+    const first = isHeld ? "Flush the slots and wait" : "Wait";
+    return `The ring was closed with their notifications outstanding: those CQEs go nowhere${isRead ? ", the network keeps reading the buffers, and nothing will tell when it stops" : ", and nothing will tell that the buffers are free"}${isHeld ? ". A slot that nobody flushed has held them until then" : ""}. ${first} for the notifications first.`;
+  });
 }
 
 function closedSocket(lives: readonly Life[]): Found | undefined {
+  const inNetwork = lives.filter(({ closed }) => closed.some(({ what, inNetwork }) => what === "socket" && inNetwork));
   return closed(
-    lives,
+    inNetwork,
     "socket",
-    "close() of a socket frees no buffer: the kernel goes on sending from it. The program never waited for the notifications that would tell when it has stopped.",
+    () =>
+      "close() of a socket frees no buffer: the kernel goes on sending from it. The program never waited for the notifications that would tell when it has stopped.",
   );
 }
 
-function closed(lives: readonly Life[], what: "ring" | "socket", why: string): Found | undefined {
+function closed(
+  lives: readonly Life[],
+  what: "ring" | "socket",
+  why: (found: readonly Life[]) => string,
+): Found | undefined {
   const found = lives.filter((life) => life.free === undefined && life.closed.some((each) => each.what === what));
   if (found.length === 0) return undefined;
   const closing = found.flatMap((life) => life.closed.filter((each) => each.what === what).map(({ line }) => line));
-  return { weight: "bug", lines: [...new Set([...linesOf(found), ...closing])], text: `${names(found)}: ${why}` };
+  return {
+    weight: "bug",
+    lines: [...new Set([...linesOf(found), ...closing])],
+    text: `${names(found)}: ${why(found)}`,
+  };
 }
 
 function unregistered(lives: readonly Life[]): Found | undefined {
@@ -232,10 +253,12 @@ const RULES = {
 
 export type AdviceRule = keyof typeof RULES;
 
-/** What costs bytes comes before what costs time. */
+/** What costs bytes comes before what costs time, and both in the order of the program's lines. */
 export function adviceFor(lives: readonly Life[]): Advice[] {
-  return Object.entries(RULES).flatMap(([rule, find]) => {
+  const all: Advice[] = Object.entries(RULES).flatMap(([rule, find]) => {
     const found = find(lives);
     return found === undefined ? [] : [{ rule, ...found }];
   });
+  const rank = ({ weight }: Advice) => (weight === "bug" ? 0 : 1);
+  return all.sort((one, other) => rank(one) - rank(other) || Math.min(...one.lines) - Math.min(...other.lines));
 }

@@ -89,7 +89,8 @@ function notice(note: Note): Notice {
   const root = note.head ?? note;
   return {
     label: note.label,
-    kind: note.isMsgZerocopy ? "error queue" : note.isSilent && note.posted !== undefined ? "only cqe" : "cqe",
+    kind: note.isMsgZerocopy ? "error queue" : note.isOnlyCqe ? "only cqe" : "cqe",
+    skips_first: note.skipsFirst,
     user_data: note.userData,
     shared_by: note.lives.map(({ id }) => id),
     chained_to: note.head?.label ?? null,
@@ -127,12 +128,13 @@ const reference = ({ on, holder, taken_for, taken_ns, dropped_ns, dropped_becaus
 
 /** What was copied for a request: by its notification's path, or because a send without zero copy always copies. */
 function copiesOf(life: Life): Copy[] {
-  const { completion, issuedAt, notes } = life;
+  const { issuedAt, notes } = life;
+  const completion = life.completion?.at ?? life.note?.posted;
   if (!life.isSend || completion === undefined) return [];
-  const done = Math.max(0, completion.res);
+  const done = Math.max(0, life.result ?? 0);
   if (!life.isZeroCopy) {
     if (done === 0) return [];
-    const at_ns = Number((issuedAt ?? completion.at).ns);
+    const at_ns = Number((issuedAt ?? completion).ns);
     const because = "a send without zero copy takes a copy, and its buffer is free at once";
     return [{ bytes: done, at_ns, reason: "plain", place: "in the send call", because }];
   }
@@ -147,7 +149,7 @@ function copiesOf(life: Life): Copy[] {
     .filter(({ usage }) => usage !== COPY_NONE)
     .map(({ usage, done: end }) => ({
       bytes: 0,
-      at_ns: Number((end ?? completion.at).ns),
+      at_ns: Number((end ?? completion).ns),
       reason: copyName(usage),
       place: "",
       because: copyBecause(usage),

@@ -1,5 +1,6 @@
 // What the tracker knows of a request, of a notification and of an skb's data area while the program runs.
-import { COPY_NONE, REF_REQUEST, REF_SLOT } from "../../assembly/abi/trace.ts";
+import { COPY_NONE, CQES_ONE, CQES_RESULT, CQES_SKIP, REF_REQUEST, REF_SLOT } from "../../assembly/abi/trace.ts";
+import { plainResult } from "../trace/words.ts";
 import type { Completion, Copy, Interval, Owner, Reference } from "./shape.ts";
 
 /** A moment: virtual time stands still while a program computes, so a count of everything seen orders what it does. */
@@ -36,10 +37,12 @@ export class Note {
   readonly isMsgZerocopy: boolean;
   /** Of the era of notification slots: no CQE announces it, and none tells of copies. */
   isSlotEra = false;
-  /** It has no CQE: that of its send is the only one, and tells that the buffer is free, too. */
-  isSilent = false;
   /** Number of the slot whose it is, which keeps a reference until it is flushed. */
   slot: number | undefined;
+  /** Of the slot era: its sequence number within the slot. */
+  sequence = 0;
+  /** CQES_*: which CQEs its send posts, where it is not the usual two. */
+  cqes = 0;
   readonly lives: Life[] = [];
   readonly references: OpenReference[] = [];
   readonly copies: Copy[] = [];
@@ -66,6 +69,16 @@ export class Note {
     this.label = label;
     this.userData = userData;
     this.isMsgZerocopy = isMsgZerocopy;
+  }
+
+  /** The CQE of the send is that of the notification, too: there is no other. */
+  get isOnlyCqe(): boolean {
+    return (this.cqes & CQES_ONE) !== 0;
+  }
+
+  /** Success posts no CQE before that of the notification. */
+  get skipsFirst(): boolean {
+    return (this.cqes & CQES_SKIP) !== 0;
   }
 
   /** Whether the request's (or the slot's) own reference is still there. */
@@ -112,6 +125,16 @@ export interface Write {
   sawOthers: string[];
 }
 
+/** Its ring or its socket was closed while it was in use. */
+export interface Closed {
+  line: number;
+  what: "ring" | "socket";
+  /** An skb held the bytes, or the request waited for its turn. */
+  inNetwork: boolean;
+  /** A slot held them. */
+  unflushed: boolean;
+}
+
 export class Life {
   readonly id: number;
   readonly line: number;
@@ -148,7 +171,7 @@ export class Life {
   readonly intervals: Interval[] = [];
   readonly writes: Write[] = [];
   /** Lines that closed its ring or its socket, or took its registered buffer away, while it was in use. */
-  readonly closed: { line: number; what: "ring" | "socket" }[] = [];
+  readonly closed: Closed[] = [];
   readonly unregistered: number[] = [];
   free: Moment | undefined;
   copiedPlain: Copy | undefined;
@@ -158,6 +181,12 @@ export class Life {
     this.line = line;
     this.operation = operation;
     this.submitted = submitted;
+  }
+
+  /** Bytes or a negative errno, by whichever CQE tells it. */
+  get result(): number | undefined {
+    const told = this.completion ?? (this.note && this.note.cqes & CQES_RESULT ? this.note.posted : undefined);
+    return told && plainResult(told.res);
   }
 
   get name(): string {

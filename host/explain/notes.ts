@@ -4,7 +4,7 @@ import * as trace from "../../assembly/abi/trace.ts";
 import { copyName, refName, type TraceRecord } from "../trace/decode.ts";
 import { copyBecause } from "../trace/words.ts";
 import type { Areas } from "./areas.ts";
-import { Note, type OpenReference } from "./life.ts";
+import { type Life, Note, type OpenReference } from "./life.ts";
 import type { Copy } from "./shape.ts";
 
 const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_LINKED, trace.REF_SLOT];
@@ -69,6 +69,7 @@ export class Notes {
         return;
       case trace.TR_NOTIF_SLOT: {
         note.isSlotEra = true;
+        note.sequence = record.c;
         if (record.b === IORING_NOTIF_SLOTLESS) return;
         note.slot = record.b;
         const [own] = note.references;
@@ -76,8 +77,9 @@ export class Notes {
         return;
       }
       case trace.TR_NOTIF_CQES:
+        note.cqes = record.b;
         note.userData = record.a;
-        note.isSilent = record.b === 1;
+        if (note.isOnlyCqe) for (const { completion } of note.lives) note.posted ??= completion && postedOf(completion);
         return;
       case trace.TR_UBUF_GET:
         note.refs = record.b;
@@ -176,6 +178,9 @@ export class Notes {
     };
   }
 }
+
+/** The CQE of a request, as that of its notification. */
+export const postedOf = ({ at, res, flags }: NonNullable<Life["completion"]>) => ({ ...at, res, flags });
 
 function take(note: Note, kind: number, time: bigint, holder: string): OpenReference {
   const reference: OpenReference = {

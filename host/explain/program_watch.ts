@@ -4,7 +4,7 @@ import * as uapi from "../../assembly/abi/uapi.ts";
 import type { RunContext } from "../program/context.ts";
 import type { Arg, Step } from "../program/steps.ts";
 import { NUMBER_TYPES } from "../program/vocabulary.ts";
-import type { Life, Memory, Moment } from "./life.ts";
+import type { Closed, Life, Memory, Moment } from "./life.ts";
 import { holdersOf } from "./owners.ts";
 
 /** Calls that write into memory: index of the argument with the address, and of the one with the length. */
@@ -17,6 +17,12 @@ const LET_GO: readonly number[] = [uapi.IORING_UNREGISTER_BUFFERS, uapi.IORING_R
 
 function overlaps(one: Memory, other: Memory): boolean {
   return one.address < other.address + other.length && other.address < one.address + one.length;
+}
+
+function closedAt({ keepers, completion }: Life, line: number, what: "ring" | "socket"): Closed {
+  const inNetwork = keepers.some(({ areas }) => areas.size > 0) || completion === undefined;
+  const unflushed = keepers.some((note) => note.slot !== undefined && note.hasOwnReference);
+  return { line, what, inNetwork, unflushed };
 }
 
 export class ProgramWatch {
@@ -103,11 +109,11 @@ export class ProgramWatch {
   }
 
   #closeRing(slot: string, line: number): void {
-    for (const life of this.#inUse()) if (life.ring === slot) life.closed.push({ line, what: "ring" });
+    for (const life of this.#inUse()) if (life.ring === slot) life.closed.push(closedAt(life, line, "ring"));
   }
 
   #closeSocket(name: string, line: number): void {
-    for (const life of this.#inUse()) if (life.fdName === name) life.closed.push({ line, what: "socket" });
+    for (const life of this.#inUse()) if (life.fdName === name) life.closed.push(closedAt(life, line, "socket"));
   }
 
   #inUse(): Life[] {

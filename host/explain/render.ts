@@ -4,11 +4,10 @@ import * as trace from "../../assembly/abi/trace.ts";
 import { errnoName } from "../core/errno.ts";
 import { printable } from "../core/printable.ts";
 import { refName } from "../trace/decode.ts";
-import { cqeFlags, duration, micros, refShort } from "../trace/words.ts";
-import type { Advice, Copy, Explanation, Interval, Reference, RequestLife, Span } from "./shape.ts";
+import { cqeFlags, cqeResult, duration, micros, plainResult, refShort } from "../trace/words.ts";
+import type { Advice, Copy, Explanation, Interval, Notice, Reference, RequestLife, Span } from "./shape.ts";
 
 const WIDTH = 110;
-const ERRNO_MAX = 4095;
 /** Rows of one list before it is cut: --json has all. */
 const ROWS_MAX = 14;
 
@@ -51,9 +50,7 @@ function fromText(buffers: readonly Span[], fixed: boolean): string {
 function resultOf({ completion }: RequestLife): string {
   if (completion === null) return "no CQE";
   const { res, flags } = completion;
-  // The only CQE of a send has bit 31 beside the count.
-  const count = `${res & 0x7fff_ffff} COPIED`;
-  const result = res < -ERRNO_MAX ? count : res < 0 ? `-${errnoName(-res)}` : String(res);
+  const result = plainResult(res) < 0 ? `-${errnoName(-res)}` : cqeResult(res, flags);
   return flags === 0 ? result : `${result} ${cqeFlags(flags)}`;
 }
 
@@ -84,11 +81,23 @@ function mineAgain(request: RequestLife): string {
   const after = free_ns === submitted_ns ? "at once" : `after ${duration(BigInt(free_ns - submitted_ns))}`;
   if (notification === null)
     return `${after}, at ${micros(BigInt(free_ns))} us, with its ${completion?.flags === undefined ? "return" : "completion"} (${result})`;
-  if (notification.kind === "only cqe")
-    return `${after}, at ${micros(BigInt(free_ns))} us, with its only CQE (${result}). Why then: ${notification.because}`;
-  const told = notification.kind === "cqe" ? `notification ${notification.label}` : "the record on the error queue";
-  const first = completion === null ? "" : firstText(free_ns, completion.posted_ns);
-  return `${after}, at ${micros(BigInt(free_ns))} us, with ${told}${notification.copied ? " (COPIED)" : ""}; CQE 1 was ${result}${first}. Why then: ${notification.because}`;
+  const why = notification.because === null ? "" : `. Why then: ${notification.because}`;
+  return `${after}, at ${micros(BigInt(free_ns))} us, with ${toldBy(notification, result)}${firstCqe(request, free_ns)}${why}`;
+}
+
+function toldBy({ kind, label, skips_first, copied, res, flags }: Notice, result: string): string {
+  if (kind === "only cqe") return `its only CQE (${result})`;
+  const what = kind === "cqe" ? `notification ${label}` : "the record on the error queue";
+  // A proposal puts the result of the send there.
+  if (skips_first && res !== null && plainResult(res) !== 0) return `${what} (${cqeResult(res, flags ?? 0)})`;
+  return `${what}${copied ? " (COPIED)" : ""}`;
+}
+
+function firstCqe(request: RequestLife, free: number): string {
+  const { completion, notification } = request;
+  if (notification?.kind === "only cqe") return "";
+  if (completion !== null) return `; CQE 1 was ${resultOf(request)}${firstText(free, completion.posted_ns)}`;
+  return notification?.skips_first ? "; success posts no other CQE (IOSQE_CQE_SKIP_SUCCESS)" : "; CQE 1 was none";
 }
 
 function firstText(free: number, posted: number): string {

@@ -65,8 +65,10 @@ export interface Completion {
 export interface Notice {
   /** Notifications are counted in the order in which they were allocated; several sends may share one. */
   label: string;
-  /** `cqe`; `only cqe`: it has none of its own, that of the request tells; `error queue` for MSG_ZEROCOPY. */
+  /** `cqe`; `only cqe`: the completion is all that is posted; `error queue` for MSG_ZEROCOPY. */
   kind: "cqe" | "only cqe" | "error queue";
+  /** Success posts no CQE before it (IOSQE_CQE_SKIP_SUCCESS). */
+  skips_first: boolean;
   user_data: bigint;
   /** Requests (ids) that use it. */
   shared_by: number[];

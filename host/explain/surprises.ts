@@ -48,7 +48,7 @@ function notificationWithoutMore(life: Life): string | undefined {
   const { completion } = life;
   const note = noteOf(life);
   if (note === undefined || completion === undefined || completion.flags & IORING_CQE_F_MORE) return undefined;
-  if (note.isSlotEra || note.isSilent) return undefined;
+  if (note.isSlotEra || note.isOnlyCqe) return undefined;
   const how = `${resultText(completion.res)} without F_MORE`;
   const why =
     completion.res === -ECANCELED && life.issues === 0
@@ -78,26 +78,28 @@ function outOfOrder(life: Life, { lives }: Context): string | undefined {
   const why = isChain
     ? "they are chained on one skb, and a chain completes as head, last, ..., second"
     : "a notification comes when the network lets go, in no order";
+  if (note.isOnlyCqe)
+    return `Its CQE comes after those of later sends (${list(later.map(({ name }) => name))}): it comes when the network lets go.`;
   return `Its notification comes after those of later sends (${list(later.map(({ name }) => name))}): ${why}.`;
 }
 
 function notificationFirst(life: Life): string | undefined {
   const note = noteOf(life);
-  if (note?.posted === undefined || life.completion === undefined || note.posted.tick >= life.completion.at.tick)
-    return undefined;
+  if (note?.posted === undefined || life.completion === undefined || note.isOnlyCqe) return undefined;
+  if (note.posted.tick > life.completion.at.tick) return undefined;
   return "Its notification arrived before the CQE of the send itself.";
 }
 
 function partial(life: Life): string | undefined {
-  const { completion, bytes } = life;
-  if (!life.isSend || completion === undefined || completion.res < 0 || completion.res >= bytes) return undefined;
+  const { result, bytes } = life;
+  if (!life.isSend || result === undefined || result < 0 || result >= bytes) return undefined;
   const waits = life.notes.length > 0 ? "; the notification covers the sent part, the buffer is busy as a whole" : "";
-  return `A short send: ${completion.res} of ${bytes} bytes. The rest has to be sent again (MSG_WAITALL lets the kernel do it)${waits}.`;
+  return `A short send: ${result} of ${bytes} bytes. The rest has to be sent again (MSG_WAITALL lets the kernel do it)${waits}.`;
 }
 
 function empty(life: Life): string | undefined {
-  if (noteOf(life) === undefined || life.bytes > 0 || life.completion === undefined || life.completion.res < 0)
-    return undefined;
+  const note = noteOf(life);
+  if (note === undefined || note.isOnlyCqe || life.bytes > 0 || (life.completion?.res ?? -1) < 0) return undefined;
   return "It sends no byte, and has a notification all the same.";
 }
 
@@ -126,8 +128,8 @@ function drained(life: Life, context: Context): string | undefined {
 
 function overflow(life: Life): string | undefined {
   const which = [
-    life.overflowed ? "Its CQE" : "",
-    life.notes.some((note) => note.overflowed) ? "Its notification" : "",
+    life.overflowed || life.notes.some((note) => note.overflowed && note.isOnlyCqe) ? "Its CQE" : "",
+    life.notes.some((note) => note.overflowed && !note.isOnlyCqe) ? "Its notification" : "",
   ];
   const names = which.filter((name) => name !== "");
   if (names.length === 0) return undefined;
@@ -145,7 +147,9 @@ function neverFree(life: Life): string | undefined {
   const note = noteOf(life);
   const root = note?.head ?? note;
   if (note === undefined || note.posted !== undefined || root?.done !== undefined) return undefined;
-  if (life.completion === undefined || unflushed(life) !== undefined) return undefined;
+  // With one CQE alone nothing but the skbs tell that the send is over.
+  const isSent = life.completion !== undefined || (note.isOnlyCqe && note.areas.size > 0);
+  if (!isSent || unflushed(life) !== undefined) return undefined;
   const [holder] = holdersOf(life);
   const device = holder.device === null ? "" : ` of ${holder.device}`;
   const held = note.refs === 1 ? "1 reference is" : `${note.refs} references are`;
@@ -166,14 +170,16 @@ function onWorker(life: Life): string | undefined {
 
 function cancelled(life: Life): string | undefined {
   const { completion } = life;
-  if (completion?.res !== -ECANCELED || life.issues > 0 || noteOf(life) !== undefined) return undefined;
+  if (completion?.res !== -ECANCELED || life.issues > 0 || noteOf(life)?.isOnlyCqe === false) return undefined;
   return "-ECANCELED: it was never issued, because its chain broke before its turn.";
 }
 
 function skipped(life: Life): string | undefined {
   if (life.completion !== undefined || (life.flags & IOSQE_CQE_SKIP_SUCCESS) === 0 || life.issues === 0)
     return undefined;
-  const told = noteOf(life)?.posted;
+  const note = noteOf(life);
+  if (note?.hasOwnReference) return undefined;
+  const told = note?.posted;
   if (told !== undefined)
     return `Its notification is its only CQE (CQE_SKIP_SUCCESS), ${told.res & 0x7fff_ffff ? "with the result of the send" : "without the result of the send"}.`;
   return "It has no CQE: it succeeded, and CQE_SKIP_SUCCESS asks for silence then.";
@@ -196,7 +202,7 @@ function sharedBytes(life: Life, { lives }: Context): string | undefined {
   });
   if (others.length === 0) return undefined;
   const names = list(others.map(({ name }) => name));
-  return `${names} still owned these bytes when it was submitted. To send them twice is harmless; they are free after the notifications of both.`;
+  return `${names} still owned these bytes when it was submitted. To send them twice is harmless; they are free when both are done with them.`;
 }
 
 function overlap(one: Life, other: Life): boolean {

@@ -13,7 +13,7 @@ import { opcodeText } from "../trace/words.ts";
 import { Areas } from "./areas.ts";
 import { Intervals } from "./intervals.ts";
 import { Life, type Memory, type Moment, Note } from "./life.ts";
-import { Notes } from "./notes.ts";
+import { Notes, postedOf } from "./notes.ts";
 import { ProgramWatch } from "./program_watch.ts";
 import { readSqe, writesMemory } from "./sqe.ts";
 
@@ -33,6 +33,7 @@ interface Filled {
   fdName: string;
 }
 
+const READ_CQE = "the application has read the CQE";
 const isZcEvent = (event: number) => event >= trace.TR_NOTIF_ALLOC && event < trace.TR_SKB_ALLOC;
 const isNetEvent = (event: number) => event >= trace.TR_SKB_ALLOC;
 
@@ -153,10 +154,13 @@ export class Tracker implements Observer {
     const of = seen.of;
     if (of instanceof Life) {
       if (of.completion !== undefined) Object.assign(of.completion, { seen: at, seen_ns: Number(at.ns) });
-      for (const note of of.notes) if (note.isSilent) note.seen = at;
-      if (of.notes.every(({ seen }) => seen !== undefined)) this.#free(of, at, "the application has read the CQE");
+      if (of.notes.length === 0) this.#free(of, at, READ_CQE);
+      // 6.0: of a send that failed after a part of it nothing tells when the rest of its buffer is free.
+      for (const note of of.notes) if (note.isOnlyCqe && note.refs === 0) this.#sawNote(note, at, READ_CQE);
     } else {
-      this.#sawNote(of, at, "the application has read the notification");
+      for (const { completion } of of.isOnlyCqe ? of.lives : [])
+        if (completion !== undefined) Object.assign(completion, { seen: at, seen_ns: Number(at.ns) });
+      this.#sawNote(of, at, of.isOnlyCqe ? READ_CQE : "the application has read the notification");
     }
   }
 
@@ -198,7 +202,6 @@ export class Tracker implements Observer {
     } else if (isZcEvent(event)) {
       this.notes.add({ ...record, index: at.tick });
       if (event === trace.TR_NOTIF_REQ) this.#use(record);
-      if (event === trace.TR_NOTIF_CQES) this.#silence(record, at);
       // The put that follows says why.
       if (event === trace.TR_UBUF_SKB_END || event === trace.TR_UBUF_GET) return;
     } else {
@@ -228,13 +231,6 @@ export class Tracker implements Observer {
     if (life.notes.includes(note)) return;
     life.notes.push(note);
     note.lives.push(life);
-  }
-
-  /** TR_NOTIF_CQES: a notification of 6.0 may end in silence when the CQE of its request is there already. */
-  #silence({ object }: TraceRecord, at: Moment): void {
-    const note = this.notes.of(object);
-    const told = note?.isSilent ? note.lives.find(({ completion }) => completion !== undefined)?.completion : undefined;
-    if (note !== undefined && told !== undefined) note.posted = { ...at, res: told.res, flags: told.flags };
   }
 
   #ring(record: TraceRecord, at: Moment): void {
@@ -316,10 +312,13 @@ export class Tracker implements Observer {
       return;
     }
     this.#posted.push({ ring, user_data: a, res: b | 0, flags: c, of, seen: false });
-    if (of instanceof Note) Object.assign(of, { userData: a, posted: { ...at, res: b | 0, flags: c } });
-    else {
-      of.completion = { res: b | 0, flags: c, posted_ns: Number(at.ns), seen_ns: null, at };
-      for (const note of of.notes) if (note.isSilent) note.posted = { ...at, res: b | 0, flags: c };
+    const completion = { res: b | 0, flags: c, posted_ns: Number(at.ns), seen_ns: null, at };
+    if (of instanceof Note) {
+      Object.assign(of, { userData: a, posted: postedOf(completion) });
+      if (of.isOnlyCqe) for (const life of of.lives) life.completion ??= { ...completion };
+    } else {
+      of.completion = completion;
+      for (const note of of.notes) if (note.isOnlyCqe) note.posted ??= postedOf(completion);
     }
   }
 

@@ -2,17 +2,16 @@
 // is what a person wants to know about a zero-copy send.
 import * as trace from "../../assembly/abi/trace.ts";
 import { IORING_CQE_F_MORE, IORING_CQE_F_NOTIF } from "../../assembly/abi/uapi.ts";
-import { resultText } from "../core/errno.ts";
 import type { TraceRecord } from "./decode.ts";
-import { copyBecause, duration, refBecause, refShort } from "./words.ts";
-
-const ERRNO_MAX = 4095;
+import { copyBecause, duration, plainResult, refBecause, refShort, sizeText } from "./words.ts";
 
 export interface Notification {
   /** #1, #2, ... in the order in which they were allocated. */
   label: string;
   user_data: bigint;
   refs: number;
+  /** When it was allocated: at the submission; in the slot era with the first send to its slot. */
+  allocated_ns: bigint;
   /** Result and time of the send's own CQE. */
   sent?: { res: number; time_ns: bigint };
   /** When its slot let go of it; notifications of later eras have none. */
@@ -29,13 +28,16 @@ export interface Notification {
   chainedTo?: string;
   /** user_data of the CQE that tells that the buffer is free. */
   told_by: bigint;
-  /** That CQE is the only one, and has the result. */
-  single: boolean;
+  /** CQES_*: which CQEs its send posts, where it is not the usual two. */
+  cqes: number;
   /** Index of the record that made it known. */
   since: number;
 }
 
 const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_SLOT, trace.REF_LINKED];
+/** The CQE that tells of the end has the result, too. */
+const HAS_RESULT = trace.CQES_ONE | trace.CQES_RESULT;
+const isOne = ({ cqes }: Notification): boolean => (cqes & trace.CQES_ONE) !== 0;
 
 export class Notifications {
   readonly all: Notification[] = [];
@@ -63,7 +65,8 @@ export class Notifications {
       copyReason: trace.COPY_NONE,
       reportsCopied: false,
       told_by: record.a,
-      single: false,
+      allocated_ns: record.time_ns,
+      cqes: 0,
       since: record.index,
     };
     this.all.push(notification);
@@ -111,10 +114,10 @@ export class Notifications {
       case trace.TR_NOTIF_CQES: {
         const notification = this.of(record);
         notification.told_by = record.a;
-        notification.single = record.b === 1;
+        notification.cqes = record.b;
         // A notification of 6.0 may end in silence when the CQE of its request is there already.
         const before = this.#last.get(record.a);
-        if (notification.single && before !== undefined && before.index > notification.since)
+        if (isOne(notification) && before !== undefined && before.index > notification.since)
           this.#posted(notification, before);
         return;
       }
@@ -126,10 +129,7 @@ export class Notifications {
 
   #posted(notification: Notification, record: TraceRecord): void {
     notification.posted_ns = record.time_ns;
-    // Bit 31 of a result that is no errno is COPIED.
-    const res = record.b | 0;
-    if (notification.single)
-      notification.sent = { res: res < -ERRNO_MAX ? res & 0x7fff_ffff : res, time_ns: record.time_ns };
+    if (notification.cqes & HAS_RESULT) notification.sent ??= { res: plainResult(record.b), time_ns: record.time_ns };
   }
 
   /**
@@ -146,10 +146,10 @@ export class Notifications {
     if (!(record.c & IORING_CQE_F_NOTIF)) this.#last.set(record.a, record);
     const same = this.all.filter(({ user_data }) => user_data === record.a);
     const waiting = this.all.find(
-      ({ posted_ns, told_by, single }) =>
-        posted_ns === undefined && told_by === record.a && single === !(record.c & IORING_CQE_F_NOTIF),
+      (each) =>
+        each.posted_ns === undefined && each.told_by === record.a && isOne(each) === !(record.c & IORING_CQE_F_NOTIF),
     );
-    if (record.c & IORING_CQE_F_NOTIF || waiting?.single) {
+    if (record.c & IORING_CQE_F_NOTIF || (waiting !== undefined && isOne(waiting))) {
       if (waiting !== undefined) this.#posted(waiting, record);
     } else if (record.c & IORING_CQE_F_MORE) {
       const waiting = same.find(({ sent }) => sent === undefined);
@@ -159,18 +159,17 @@ export class Notifications {
 }
 
 function whenText(notification: Notification): string {
-  const { sent, flushed_ns, posted_ns, lastRef, lastNetworkRef, chainedTo, attached, refs } = notification;
+  const { posted_ns, lastRef, lastNetworkRef, chainedTo, attached, refs } = notification;
   if (posted_ns === undefined) {
     if (lastRef !== undefined)
       return "the buffer is free, but no CQE says so: nobody entered the kernel to run task work";
     return `not by the end of the program: ${refs} reference${refs === 1 ? " is" : "s are"} still held`;
   }
-  if (notification.single)
+  if (isOne(notification))
     return lastNetworkRef === undefined
       ? "with its only CQE"
       : `with its only CQE, because ${refBecause(lastNetworkRef)}`;
-  const since = sent?.time_ns ?? flushed_ns ?? posted_ns;
-  const event = sent === undefined && flushed_ns !== undefined ? "the flush" : "the send's CQE";
+  const { event, since } = before(notification);
   const when = posted_ns === since ? `right after ${event}` : `${duration(posted_ns - since)} after ${event}`;
   if (chainedTo !== undefined) return `${when}, together with ${chainedTo}, whose skb it shares`;
   if (lastRef === undefined) return when;
@@ -179,6 +178,16 @@ function whenText(notification: Notification): string {
   if (lastNetworkRef !== undefined)
     return `${when}: the network had let go before, because ${refBecause(lastNetworkRef)}`;
   return attached ? `${when}: the request was its last holder` : `${when}: no skb ever held the buffer`;
+}
+
+/** What a person waits from. */
+function before({ sent, flushed_ns, allocated_ns, posted_ns, cqes }: Notification): { event: string; since: bigint } {
+  if (sent !== undefined && sent.time_ns !== posted_ns) return { event: "the send's CQE", since: sent.time_ns };
+  if (flushed_ns !== undefined) return { event: "the flush", since: flushed_ns };
+  if (cqes & trace.CQES_SKIP)
+    return { event: "the submission (IOSQE_CQE_SKIP_SUCCESS: success posts no other CQE)", since: allocated_ns };
+  if (sent !== undefined) return { event: "the send's CQE", since: sent.time_ns };
+  return { event: "the submission", since: allocated_ns };
 }
 
 function copyText(notification: Notification): string {
@@ -196,7 +205,7 @@ function copyText(notification: Notification): string {
 /** Why the notification came when it came, and why the bytes were copied or not. */
 export function explainNotification(notification: Notification): string[] {
   const { label, user_data, sent } = notification;
-  const size = sent === undefined ? "" : sent.res < 0 ? `, ${resultText(sent.res)}` : `, ${sent.res} bytes`;
+  const size = sent === undefined ? "" : `, ${sizeText(sent.res)}`;
   return [
     `${label} ud=${user_data}${size}`,
     `    when:    ${whenText(notification)}`,

@@ -1,7 +1,6 @@
 // What happened, for a person: the lines of the program, below each what the kernel did because of it, in columns for the
 // ring, the wire and the references of the notifications; at the end one sentence per notification.
 import * as trace from "../../assembly/abi/trace.ts";
-import { IORING_CQE_F_NOTIF, IORING_NOTIF_USAGE_ZC_COPIED } from "../../assembly/abi/uapi.ts";
 import { printable } from "../core/printable.ts";
 import { resultText } from "../core/errno.ts";
 import { Flows } from "../nic/flows.ts";
@@ -12,7 +11,7 @@ import type { TraceRecord } from "./decode.ts";
 import { describeReference, explainNotification, Notifications } from "./notifications.ts";
 import { type Entry, type Row, Rows } from "./rows.ts";
 import { Wire } from "./wire.ts";
-import { copyTold, cqeFlags, micros, opcodeText, pollMask, sqeFlags } from "./words.ts";
+import { copyTold, cqeFlags, cqeResult, micros, opcodeText, pollMask, sqeFlags } from "./words.ts";
 
 /** Collects a run while it happens: steps, events and trace records in their order. */
 export class Timeline {
@@ -89,14 +88,6 @@ export class Timeline {
     if (event === trace.TR_UBUF_COPY && record.b > 0) return `${known.label} ${record.b} bytes copied`;
     return undefined;
   }
-}
-
-const ERRNO_MAX = 4095;
-
-/** COPIED is a word, not a number. With a proposal it may stand beside a count: then bit 31 is set and it is no errno. */
-function cqeResult(res: number, flags: number): string {
-  if (flags & IORING_CQE_F_NOTIF && res === IORING_NOTIF_USAGE_ZC_COPIED) return "COPIED";
-  return (res | 0) < -ERRNO_MAX ? `${res & 0x7fff_ffff} COPIED` : resultText(res | 0);
 }
 
 function describeRing(record: TraceRecord): string | undefined {

@@ -3,6 +3,7 @@ import * as profile from "../../assembly/abi/profile.ts";
 import * as socket from "../../assembly/abi/socket.ts";
 import * as trace from "../../assembly/abi/trace.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
+import { resultText } from "../core/errno.ts";
 
 /** What changed a notification's reference count, in two or three words for a column. */
 const REF_SHORT: Record<number, string> = {
@@ -83,6 +84,23 @@ export const sqeFlags = (flags: number): string => flagText(flags, SQE_FLAGS, " 
 export const pollMask = (mask: number): string => flagText(mask, POLL_BITS, "|") || `0x${mask.toString(16)}`;
 export const tcpFlags = (flags: number): string => flagText(flags, TCP_BITS, " ");
 export const opcodeText = (opcode: number): string => OPCODES.get(opcode) ?? `opcode ${opcode}`;
+
+const ERRNO_MAX = 4095;
+/** Bit 31 of a result that is no errno is COPIED. */
+const isCopied = (res: number): boolean => (res | 0) < -ERRNO_MAX;
+
+/** The count or errno in a CQE's res, whatever stands beside it. */
+export const plainResult = (res: number): number => (isCopied(res) ? res & 0x7fff_ffff : res | 0);
+
+/** COPIED is a word, not a number. With a proposal it may stand beside a count. */
+export function cqeResult(res: number, flags: number): string {
+  if (!isCopied(res)) return resultText(res | 0);
+  const count = plainResult(res);
+  return flags & uapi.IORING_CQE_F_NOTIF && count === 0 ? "COPIED" : `${count} COPIED`;
+}
+
+/** `1000 bytes`, or the errno. */
+export const sizeText = (res: number): string => (res < 0 ? resultText(res) : `${res} bytes`);
 
 const TCP_STATES = [
   "",

@@ -5,9 +5,13 @@ import type { Explanation, RequestLife } from "../../host/explain/shape.ts";
 import { Machine, type MachineOptions } from "../../host/machine.ts";
 import { parseProgram } from "../../host/program/parse.ts";
 
-export async function explain(lines: readonly string[], options: MachineOptions = {}): Promise<Explanation> {
+export async function explain(
+  lines: readonly string[],
+  options: MachineOptions = {},
+  fresh?: Machine,
+): Promise<Explanation> {
   const program = parseProgram(lines.join("\n"), "t.zc");
-  const machine = await Machine.create({ ...program.machine, trace: true, build: "debug", ...options });
+  const machine = fresh ?? (await Machine.create({ ...program.machine, trace: true, build: "debug", ...options }));
   return explainProgram(machine, program);
 }
 
