@@ -62,30 +62,51 @@ const isNumeric = (cell: Cell) => typeof cell === "number" || /^-?[\d.,]+( (us|m
 
 function renderTable({ about, head, rows }: Table): string {
   const all = [head, ...rows].map((row) => row.map(String));
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  const widths = fit(head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length))));
   // Figures to the right, words to the left.
   const right = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumeric(row[column] ?? "")));
   const line = (row: readonly string[]) =>
     row
       .map((cell, column) => (right[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
-      .join("  ")
+      .join(GAP)
       .trimEnd();
-  return [about, ...all.map((row) => `  ${line(row)}`)].join("\n");
+  const lines = (row: readonly string[]) => {
+    const cells = row.map((cell, column) => broken(cell, widths[column]));
+    const height = Math.max(...cells.map(({ length }) => length));
+    return Array.from({ length: height }, (_, index) => `${GAP}${line(cells.map((cell) => cell[index] ?? ""))}`);
+  };
+  return [wrap(about), ...all.flatMap(lines)].join("\n");
 }
 
 const WIDTH = 120;
+const GAP = "  ";
+/** What a column keeps, however wide the others are. */
+const CELL_MIN = 12;
 
-function wrap(text: string): string {
-  let column = 0;
-  return text
-    .split(" ")
-    .map((word, index) => {
-      const breaks = index > 0 && column + 1 + word.length > WIDTH;
-      column = breaks ? word.length : column + word.length + (index > 0 ? 1 : 0);
-      return index === 0 ? word : `${breaks ? "\n" : " "}${word}`;
-    })
-    .join("");
+/** The widths of columns, the widest of which give way until a line has room for all. */
+function fit(widths: readonly number[]): number[] {
+  const fitted = [...widths];
+  const spare = () => WIDTH - fitted.reduce((sum, width) => sum + GAP.length + width, 0);
+  while (spare() < 0) {
+    const widest = Math.max(...fitted);
+    if (widest <= CELL_MIN) break;
+    fitted[fitted.lastIndexOf(widest)]--;
+  }
+  return fitted;
 }
+
+/** Lines of at most that many characters; a word that is too long stays whole. */
+function broken(text: string, width: number): string[] {
+  const lines = [""];
+  for (const [index, word] of text.split(" ").entries()) {
+    const line = lines[lines.length - 1];
+    if (index > 0 && line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = index > 0 ? `${line} ${word}` : word;
+  }
+  return lines;
+}
+
+const wrap = (text: string): string => broken(text, WIDTH).join("\n");
 
 export function render({ question, tables, answer }: Report): string {
   return [wrap(`Q: ${question}`), ...tables.map(renderTable), wrap(`A: ${answer}`)].join("\n\n");

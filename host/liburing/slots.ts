@@ -14,6 +14,9 @@ import type { UserMemory } from "../sys/user_memory.ts";
 import { prepRw, setIoprio } from "./prep.ts";
 import type { Ring } from "./ring.ts";
 
+/** The user_data of a slot's notifications, 64 bits. */
+export type Tag = number | bigint;
+
 /** io_uring_prep_sendzc(): `slot` is the notification slot, `zcFlags` the era's (`notifSlots`; rfc3 has other bits). */
 export function prepSendzc(
   ring: Ring,
@@ -42,13 +45,15 @@ export function prepSendzcSetAddr(ring: Ring, sqe: number, address: number, leng
 }
 
 /** io_uring_prep_notif_update(): flushes `nr` slots from `offset` on; a `newTag` other than 0 is for the notifications after these. */
-export function prepNotifUpdate(ring: Ring, sqe: number, newTag: number, offset: number, nr: number): void {
-  prepRw(ring, sqe, uapi.IORING_OP_FILES_UPDATE, -1, newTag, nr, offset);
+export function prepNotifUpdate(ring: Ring, sqe: number, newTag: Tag, offset: number, nr: number): void {
+  const tag = BigInt(newTag);
+  prepRw(ring, sqe, uapi.IORING_OP_FILES_UPDATE, -1, Number(BigInt.asIntN(32, tag)), nr, offset);
+  ring.words[(sqe + uapi.SQE_OFF_ADDR + 4) >> 2] = Number(BigInt.asIntN(32, tag >> 32n));
   setIoprio(ring, sqe, slots.IORING_RSRC_UPDATE_NOTIF);
 }
 
 /** io_uring_register_notifications(): a slot for each tag. 0 or a negative errno. */
-export function registerNotifications(machine: Machine, ring: Ring, tags: readonly bigint[]): number {
+export function registerNotifications(machine: Machine, ring: Ring, tags: readonly Tag[]): number {
   const opcode = slotRegisterOpcode(machine.profile, REGI_NOTIFIERS);
   return machine.sys.io_uring_register(ring.fd, opcode, writeSlots(machine.user, tags), slots.NOTIF_REGISTER_SIZE);
 }
@@ -59,7 +64,7 @@ export function unregisterNotifications(machine: Machine, ring: Ring): number {
 }
 
 /** A struct io_uring_notification_register with its slots behind it: the address. */
-export function writeSlots(user: UserMemory, tags: readonly bigint[]): number {
+export function writeSlots(user: UserMemory, tags: readonly Tag[]): number {
   const at = user.alloc(slots.NOTIF_REGISTER_SIZE + tags.length * slots.NOTIF_SLOT_SIZE);
   const first = at + slots.NOTIF_REGISTER_SIZE;
   const { view } = user.memory;
@@ -67,7 +72,7 @@ export function writeSlots(user: UserMemory, tags: readonly bigint[]): number {
   user.setU32(at + slots.NOTIF_REGISTER_OFF_NR_SLOTS, tags.length);
   user.setPointer(at + slots.NOTIF_REGISTER_OFF_DATA, first);
   tags.forEach((tag, index) => {
-    user.setNumber(first + index * slots.NOTIF_SLOT_SIZE + slots.NOTIF_SLOT_OFF_TAG, 8, tag);
+    user.setNumber(first + index * slots.NOTIF_SLOT_SIZE + slots.NOTIF_SLOT_OFF_TAG, 8, BigInt(tag));
   });
   return at;
 }

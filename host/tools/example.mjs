@@ -1,5 +1,5 @@
 // `npm run example -- NAME`: runs one of examples/, a TypeScript file against the library or a program (.zc). Without a
-// name it lists them with the first line of each. What a module exports by default is an experiment of examples/thread:
+// name it lists them with the first sentence of each. What a module exports by default is an experiment of examples/thread:
 // its text() is what there is to see.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -16,14 +16,33 @@ const isExample = (file) => {
 const FILES = filesBelow("examples", ".ts", ".zc").filter(isExample);
 
 const nameOf = (file) => basename(file, extname(file));
-const firstLine = (file) =>
-  readFileSync(file, "utf8")
-    .split("\n")[0]
-    .replace(/^(\/\/|#) ?/, "");
+
+/** The first sentence of the head comment. */
+function firstSentence(file) {
+  const lines = readFileSync(file, "utf8").split("\n");
+  const end = lines.findIndex((line) => !/^(\/\/|#) ?\S/.test(line));
+  const text = lines.slice(0, end).map((line) => line.replace(/^(\/\/|#) ?/, ""));
+  return text.join(" ").replace(/([.?!]) .*/, "$1");
+}
+
+const WIDTH = 110;
+
+function wrap(head, text) {
+  const lines = [head];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line.length > head.length && line.length + word.length >= WIDTH)
+      lines.push(`${" ".repeat(head.length)}${word}`);
+    else lines[lines.length - 1] += line.length > head.length ? ` ${word}` : word;
+  }
+  return lines;
+}
 
 async function main([name, ...rest]) {
   if (name === undefined) {
-    for (const file of FILES) console.log(`${nameOf(file).padEnd(24)} ${firstLine(file)}`);
+    const room = Math.max(...FILES.map((file) => nameOf(file).length)) + 2;
+    for (const file of FILES)
+      for (const line of wrap(nameOf(file).padEnd(room), firstSentence(file))) console.log(line);
     return 0;
   }
   const file = FILES.find((each) => nameOf(each) === name || basename(each) === name);

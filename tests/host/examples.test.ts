@@ -57,6 +57,31 @@ const EXPECTED: Record<string, (lines: string[]) => void> = {
     assert.ok(longest[0] < 1, "without loss a round trip is enough");
     assert.ok(longest[4] > 200, "with much loss it takes timeouts");
   },
+  "slots.ts": (lines) => {
+    const free = (number: number, tag: string) => `  notification ${number} of tag ${tag}: its buffers are free`;
+    const sent = (name: number) => `  CQE ${name}: 2000`;
+    assert.deepEqual(lines, [
+      "registered 2 slots: 0",
+      "",
+      "three sends to slot 0, the last one flushes it",
+      ...[1, 2, 3].map(sent),
+      free(0, "a"),
+      "",
+      "a send to slot 1, and no flush",
+      sent(4),
+      "",
+      "1 ms later",
+      "  nothing",
+      "",
+      "an update flushes slot 1 and gives it another tag",
+      "  CQE 99: 0",
+      free(0, "b"),
+      "",
+      "a send to slot 1 that flushes it",
+      sent(5),
+      free(1, "c"),
+    ]);
+  },
   "never-completes.zc": (lines) => {
     const text = lines.join("\n");
     assert.match(text, /not by the end of the program: 1 reference is still held/);
@@ -82,7 +107,13 @@ for (const name of examples) {
 test("the list of examples has a line for each, and a wrong name is bad input", () => {
   // The experiments are tested in thread.test.ts.
   const experiments = readdirSync(join(folder, "thread")).filter((name) => /^\d.*\.ts$/.test(name));
-  assert.equal(run().lines.length, examples.length + experiments.length);
+  const { lines: list } = run();
+  assert.equal(list.filter((line) => /^\S/.test(line)).length, examples.length + experiments.length);
+  for (const line of list) assert.ok(line.length <= 110, line);
+  // Whole sentences, all in one column.
+  const text = list.join("\n").replace(/\n +/g, " ").split("\n");
+  for (const entry of text) assert.match(entry, /^\S+ +\S.*[.?!]$/);
+  assert.equal(new Set(list.map((line) => line.search(/(?<=^\S* +)\S/))).size, 1);
   const { lines } = run(experiments[0].replace(".ts", ""));
   assert.match(lines[0], /^Q: /);
   assert.match(lines.join("\n"), /\n\nA: [A-Z][\s\S]*\.$/);

@@ -33,6 +33,7 @@ const CANDIDATE = { fixedBuf: uapi.IORING_RECVSEND_FIXED_BUF, flush: slots.IORIN
 const SLOT = 0;
 /** The upper half of the slot's tag: no request of ours has a name like that. */
 const TAG_HIGH = 0x7a7a0000;
+const TAG = BigInt(TAG_HIGH) << 32n;
 /** Name of an update; requests begin at 1. */
 const UPDATE = 0;
 
@@ -78,7 +79,7 @@ export class SlotSender extends RingSender {
   }
 
   #registerSlot(): void {
-    must("REGISTER_NOTIFIERS", registerNotifications(this.app.machine, this.ring, [BigInt(TAG_HIGH) << 32n]));
+    must("REGISTER_NOTIFIERS", registerNotifications(this.app.machine, this.ring, [TAG]));
   }
 
   get #current(): Group {
@@ -138,8 +139,7 @@ export class SlotSender extends RingSender {
   #flushSlot(): void {
     const { ring } = this;
     const sqe = this.sqe();
-    prepNotifUpdate(ring, sqe, 0, SLOT, 1);
-    ring.words[(sqe + uapi.SQE_OFF_ADDR + 4) >> 2] = TAG_HIGH;
+    prepNotifUpdate(ring, sqe, TAG, SLOT, 1);
     setData(ring, sqe, UPDATE);
     this.#groups.push(newGroup());
   }
