@@ -12,12 +12,14 @@ import { formatEvent, type ProgramEvent } from "../program/events.ts";
 import { parseProgram } from "../program/parse.ts";
 import { DEFAULT_PROFILE } from "../profile/profiles.ts";
 import { runProgram } from "../program/run.ts";
+import { PROFILES } from "../fuzz/profiles.ts";
 import { diffRandom, type RandomOptions } from "./diff_random.ts";
 import { EXIT_FAILED, EXIT_UNAVAILABLE, UsageError } from "./errors.ts";
 import { buildOption, countOption, readText, seedOption } from "./input.ts";
 
-interface Options extends Omit<RandomOptions, "random"> {
+interface Options extends Omit<RandomOptions, "random" | "profile"> {
   random?: number;
+  profile?: string;
 }
 
 export function diffCommand(program: Command): void {
@@ -30,7 +32,7 @@ export function diffCommand(program: Command): void {
     .option("--random <count>", "generate so many programs and show those that differ", countOption)
     .option("--from <number>", "number of the first one", countOption, 0)
     .option("--len <steps>", "steps of each", countOption, 20)
-    .option("--profile <name>", "what they are about", "all")
+    .option("--profile <kind>", `with --random, kind of programs (no kernel): ${Object.keys(PROFILES).join(", ")}`)
     .option("--jobs <number>", "kernels (namespaces) that are asked side by side", countOption, 2)
     .option("--again <number>", "how often the kernel is asked again", countOption, 5)
     .option("--seeds <number>", "how many seeds of the emulator are tried", countOption, 16)
@@ -45,8 +47,12 @@ export function diffCommand(program: Command): void {
 async function diff(file: string | undefined, options: Options): Promise<void> {
   if (options.random !== undefined) {
     if (file !== undefined) throw new UsageError("diff takes a program or --random, not both");
-    return diffRandom({ ...options, random: options.random });
+    return diffRandom({ ...options, random: options.random, profile: options.profile ?? "all" });
   }
+  if (options.profile !== undefined)
+    throw new UsageError(
+      "--profile of diff is a kind of random programs (--random COUNT); the kernel is this machine's",
+    );
   if (file === undefined) throw new UsageError("diff takes a program (.zc), or --random COUNT");
   return diffFile(file, options);
 }

@@ -9,6 +9,7 @@ import { Emulator } from "../fuzz/emulator.ts";
 import { type AskKernel, Judge, VERDICTS } from "../fuzz/judge.ts";
 import { findModelled } from "../fuzz/modelled.ts";
 import { PROFILES } from "../fuzz/profiles.ts";
+import { noSuch } from "../core/near.ts";
 import { probeKernel } from "../kernel/probe.ts";
 import { EXIT_ALARM, KernelServer } from "../kernel/server.ts";
 import { formatEvent, type ProgramEvent } from "../program/events.ts";
@@ -63,8 +64,7 @@ const JOBS_MAX = 16;
 
 export async function diffRandom(options: RandomOptions): Promise<void> {
   const profile = PROFILES[options.profile];
-  if (profile === undefined)
-    throw new UsageError(`no profile is named ${options.profile} (${Object.keys(PROFILES).join(", ")})`);
+  if (profile === undefined) throw new UsageError(noSuch("kind of programs", options.profile, Object.keys(PROFILES)));
   if (options.save !== undefined) checkScenarioFile(options.save);
   const probe = probeKernel();
   if (!probe.ok) {

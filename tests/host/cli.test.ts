@@ -47,6 +47,12 @@ const MISTAKES: [title: string, args: string[], expected: RegExp][] = [
     ["run", "--switch", "single_cq", program],
     /is named 'single_cq': did you mean single_cqe\?\n/,
   ],
+  ["a kernel for diff", ["diff", "--profile", "6.0", program], /--profile of diff is a kind of random programs/],
+  [
+    "a kind of programs that there is not",
+    ["diff", "--random", "1", "--profile", "6.0"],
+    /no kind of programs is named '6\.0' \(all, /,
+  ],
   ["a profile that is misspelt", ["profiles", "augu16"], /no profile is named 'augu16': did you mean aug16\?\n/],
   ["a workload that is misspelt", ["compare", "udpmany"], /no workload is named 'udpmany': did you mean udp-many\?\n/],
   [
