@@ -16,7 +16,7 @@ import { Tracker } from "./tracker.ts";
 /** The machine must have been created with its trace switched on. Throws only for a bug of the emulator. */
 export function explainProgram(machine: Machine, program: Program): Explanation {
   const tracker = new Tracker(machine);
-  const { outcome, lost } = observeProgram(machine, program, tracker, { onStart: (run) => tracker.start(run) });
+  const { outcome, lost, notes } = observeProgram(machine, program, tracker, { onStart: (run) => tracker.start(run) });
   tracker.end();
   const { lives } = tracker;
   const context: Context = { lives, wait: outcome.kind === "waits" ? readWaitReport(machine) : undefined };
@@ -25,6 +25,7 @@ export function explainProgram(machine: Machine, program: Program): Explanation 
     profile: machine.profile,
     outcome: outcomeOf(outcome),
     requests: lives.map((life) => describe(life, tracker, context)),
+    notes,
     advice: adviceFor(lives),
     lost,
   };

@@ -4,6 +4,7 @@ import * as trace from "../../assembly/abi/trace.ts";
 import { errnoName } from "../core/errno.ts";
 import { printable } from "../core/printable.ts";
 import { refName } from "../trace/decode.ts";
+import { noteText } from "../trace/refusals.ts";
 import { cqeFlags, cqeResult, duration, micros, plainResult, refShort } from "../trace/words.ts";
 import type { Advice, Copy, Explanation, Interval, Notice, Reference, RequestLife, Span } from "./shape.ts";
 
@@ -12,14 +13,18 @@ const WIDTH = 110;
 const ROWS_MAX = 14;
 
 export function renderExplanation(explanation: Explanation): string {
-  const { requests, outcome, advice, program, profile } = explanation;
+  const { requests, outcome, advice, notes, program, profile } = explanation;
   const sends = requests.filter(isWorthATable);
   const lines = [
     `${program} on ${profile}: ${count(requests.length, "request")}, ${count(sends.length, "with a buffer", "with buffers")}`,
   ];
   for (const request of requests) lines.push(...(isWorthATable(request) ? renderSend(request) : renderShort(request)));
   if (outcome.kind !== "end") lines.push("", ...renderOutcome(explanation));
-  lines.push("", ...renderAdvice(advice));
+  lines.push(
+    "",
+    ...notes.flatMap((note) => wrap("NOTE: ", noteText(note), 5)),
+    ...renderAdvice(advice, notes.length > 0),
+  );
   return printable(lines.join("\n"));
 }
 
@@ -190,7 +195,8 @@ function renderOutcome({ outcome, requests }: Explanation): string[] {
   return lines;
 }
 
-function renderAdvice(advice: readonly Advice[]): string[] {
+function renderAdvice(advice: readonly Advice[], isPartial: boolean): string[] {
+  if (advice.length === 0 && isPartial) return ["advice: none for what ran; see the NOTEs"];
   if (advice.length === 0) return ["advice: none, no known mistake was seen"];
   return advice.flatMap(({ weight, lines, text, rule }) =>
     wrap(

@@ -8,6 +8,8 @@ export interface Explanation {
   profile: string;
   outcome: { kind: "end" | "waits" | "not-modelled" | "failed"; line: number | null; report: string | null };
   requests: RequestLife[];
+  /** What this kernel lacks, and what did not run; `line` is null for the program as a whole. */
+  notes: { line: number | null; text: string }[];
   advice: Advice[];
   /** Records of the trace that were overwritten before they were read: what they told is missing. */
   lost: number;

@@ -208,3 +208,13 @@ export function describeChanges(profile: number): Changes {
   const [does, stopped] = change(true);
   return { against: isFirst ? undefined : profileName(before(profile)), added, gone, does, stopped };
 }
+
+/** `IORING_SETUP_DEFER_TASKRUN is not in 6.0 (since 6.1)`: what other kernels have and this one has not. Else undefined. */
+export function lackOf(profile: number, kind: number, id: number, what?: string): string | undefined {
+  const rows = ROWS.filter((row) => row.kind === kind && row.id === id);
+  if (rows.length === 0 || rows.some(holdsIn(profile))) return undefined;
+  const later = rows.filter(({ first }) => first > profile).sort((one, other) => one.first - other.first)[0];
+  const row = later ?? rows[rows.length - 1];
+  const when = later === undefined ? `until ${profileName(row.last)}` : `since ${profileName(row.first)}`;
+  return `${what ?? `${nameOf(row).replace(/ of .*/, "")} is`} not in ${profileName(profile)} (${when})`;
+}

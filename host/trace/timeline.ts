@@ -9,6 +9,7 @@ import { describeEvent, type ProgramEvent } from "../program/events.ts";
 import type { Step, StepOp } from "../program/steps.ts";
 import type { TraceRecord } from "./decode.ts";
 import { describeReference, explainNotification, Notifications } from "./notifications.ts";
+import { noteText, type ProgramNote } from "./refusals.ts";
 import { type Entry, type Row, Rows } from "./rows.ts";
 import { Wire } from "./wire.ts";
 import { copyTold, cqeFlags, cqeResult, micros, opcodeText, pollMask, sqeFlags } from "./words.ts";
@@ -17,6 +18,8 @@ import { copyTold, cqeFlags, cqeResult, micros, opcodeText, pollMask, sqeFlags }
 export class Timeline {
   readonly allRecords: TraceRecord[] = [];
   readonly notifications = new Notifications();
+  /** What this kernel lacks, and what did not run. */
+  readonly notes: ProgramNote[] = [];
   readonly #rows: Rows;
   readonly #wire: Wire;
   readonly #lines: readonly string[];
@@ -162,6 +165,8 @@ export function renderTimeline(timeline: Timeline): string {
   for (const notification of all) {
     for (const line of explainNotification(notification)) lines.push(...wrap(`  ${line}`));
   }
+  if (timeline.notes.length > 0) lines.push("", "Not as the program meant it:");
+  for (const note of timeline.notes) lines.push(...wrap(`  ${noteText(note)}`));
   return printable(lines.join("\n"));
 }
 

@@ -5,6 +5,7 @@ import { type RunOptions, runProgram } from "../program/run.ts";
 import type { ProgramEvent } from "../program/events.ts";
 import type { WireFrame } from "../nic/wire.ts";
 import type { Program, Step, StepOp } from "../program/steps.ts";
+import { type ProgramNote, Refusals } from "./refusals.ts";
 import { TraceReader, type TraceRecord } from "./decode.ts";
 import { Timeline } from "./timeline.ts";
 
@@ -33,8 +34,9 @@ export function observeProgram(
   program: Program,
   observer: Observer,
   options: RunOptions = {},
-): RunResult & { lost: number } {
+): RunResult & { lost: number; notes: ProgramNote[] } {
   const reader = new TraceReader(machine);
+  const refusals = new Refusals(machine.profile);
   const catchUp = () => observer.records(reader.read());
   // What happened before the program is not its doing.
   reader.read();
@@ -46,17 +48,19 @@ export function observeProgram(
     ...options,
     onStep: (step) => {
       catchUp();
+      refusals.step(step);
       observer.step(step);
       options.onStep?.(step);
     },
     onEvent: (event) => {
       catchUp();
+      refusals.event(event);
       observer.event(event);
       options.onEvent?.(event);
     },
   });
   catchUp();
-  return { ...result, lost: reader.lost };
+  return { ...result, lost: reader.lost, notes: refusals.end() };
 }
 
 /** Names of a machine's devices by index. Programs make devices on their way: the simulated NICs. */
@@ -78,5 +82,6 @@ export function watchProgram(machine: Machine, program: Program, text: string, o
     },
   };
   const result = observeProgram(machine, program, observer, options);
+  timeline.notes.push(...result.notes);
   return { ...result, timeline };
 }
