@@ -321,7 +321,7 @@ test("JSON has stable keys, and user_data of 64 bits as a number", async () => {
   const text = jsonText(told);
   assert.match(text, /"user_data": 18446744073709551601,/);
   const parsed = JSON.parse(text) as Explanation;
-  assert.deepEqual(Object.keys(parsed), ["program", "profile", "outcome", "requests", "advice", "lost"]);
+  assert.deepEqual(Object.keys(parsed), ["program", "profile", "outcome", "requests", "notes", "advice", "lost"]);
   assert.deepEqual(Object.keys(parsed.requests[0]), [
     ...["id", "line", "operation", "ring", "user_data", "socket", "buffers", "bytes", "fixed", "submitted_ns"],
     ...["completion", "waits_for", "notification", "intervals", "free_ns", "references", "copies", "surprises"],
