@@ -5,7 +5,10 @@ import { test } from "node:test";
 import { PROFILE_6_0 } from "../../assembly/abi/profile.ts";
 import { renderExplanation } from "../../host/explain/render.ts";
 import type { Explanation } from "../../host/explain/shape.ts";
-import { Machine } from "../../host/machine.ts";
+import { Machine, type MachineOptions } from "../../host/machine.ts";
+import { parseProgram } from "../../host/program/parse.ts";
+import { renderTimeline } from "../../host/trace/timeline.ts";
+import { watchProgram } from "../../host/trace/watch.ts";
 import { type Profile, PROFILES, type SwitchValues, switchesError, SWITCHES } from "../../host/profile/profiles.ts";
 import { advice, explain, request } from "./explaining.ts";
 
@@ -181,4 +184,17 @@ test("mistakes come first, each kind in the order of the lines", async () => {
     told.advice.map(({ weight }) => weight),
     ["bug", "cost"],
   );
+});
+
+test("the timeline's summary: slot number 1 is no kind of CQE, and success may post one CQE only", async () => {
+  const tell = async (text: string, options: MachineOptions) => {
+    const created = await Machine.create({ ...options, trace: true });
+    return renderTimeline(watchProgram(created, parseProgram(text, "t.zc"), text).timeline);
+  };
+  const start = "setup 8\nnotifiers 10 20\npair A B udp nic\nbuf b 1000\n";
+  const slot = `${start}sqe sendzc fd=A buf=b slot=1 ud=1 ioprio=NOTIF_FLUSH\nsubmit\nsettle`;
+  assert.match(await tell(slot, { profile: "rc3" }), /#1 ud=20\n +when: +5 us after the flush, because/);
+  const skip = `${UDP.join("\n")}\nsqe send_zc fd=A buf=b ud=1 flags=CQE_SKIP_SUCCESS\nsubmit\nsettle`;
+  const told = await tell(skip, { switches: { zc_skip_success: "combined" } });
+  assert.match(told, /#1 ud=1, 1000 bytes\n +when: +5 us after the submission \(IOSQE_CQE_SKIP_SUCCESS/);
 });
