@@ -79,7 +79,7 @@ function prepCommon(req: Req, sqe: usize, valid: u32): i32 {
   return 0;
 }
 
-export function sendZcPrep(req: Req, sqe: usize): i32 {
+@inline export function sendZcPrep(req: Req, sqe: usize): i32 {
   let err = prepCommon(req, sqe, validFlags(ROW_ZC));
   if (err) return err;
   if (req.zc_flags & IORING_RECVSEND_FIXED_BUF && !has(B_BUF_LOOKUP_AT_ISSUE) && !lookupEarly(req)) return -EFAULT;
@@ -256,7 +256,7 @@ function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
   trace(TRACE_ZC, TR_NOTIF_CQES, changetype<usize>(reqUarg(notif)), req.user_data, CQES_ONE, 0);
 }
 
-function flush(req: Req): void {
+@inline function flush(req: Req): void {
   if (req.ctx.vec_cache) vecGive(req, 0);
   const notif = req.notif;
   silence(req);

@@ -44,7 +44,7 @@ const REPORT_CALLBACK: u32 = 1 + RES_CALLBACK; // res_copied
 export function reportCopied(): u32 { return switchOn(SW_RES_COPIED) ? 1 + switchOn(SW_RES_COPIED) : 0; }
 
 /** io_alloc_notif(): a notification for `user_data` whose one reference belongs to the request; nil = ENOMEM. */
-export function allocNotif(ctx: RingCtx, user_data: u64): Req {
+@inline export function allocNotif(ctx: RingCtx, user_data: u64): Req {
   const notif = reqAlloc(ctx);
   if (!notif) return notif;
   notif.opcode = IORING_OP_NOP;
