@@ -32,6 +32,10 @@ export interface Notification {
   cqes: number;
   /** Index of the record that made it known. */
   since: number;
+  /** It is told by the error queue of its socket (MSG_ZEROCOPY), not by a CQE. */
+  isRecord: boolean;
+  /** When the last reference went. */
+  done_ns?: bigint;
 }
 
 const OWN_REFS: readonly number[] = [trace.REF_REQUEST, trace.REF_SLOT, trace.REF_LINKED];
@@ -68,6 +72,7 @@ export class Notifications {
       allocated_ns: record.time_ns,
       cqes: 0,
       since: record.index,
+      isRecord: record.event === trace.TR_NOTIF_ALLOC && record.b === 0,
     };
     this.all.push(notification);
     this.#byObject.set(record.object, notification);
@@ -103,6 +108,7 @@ export class Notifications {
         return;
       case trace.TR_NOTIF_DONE:
         this.of(record).lastRef = record.c;
+        this.of(record).done_ns = record.time_ns;
         return;
       case trace.TR_NOTIF_USAGE: {
         const notification = this.of(record);
@@ -159,7 +165,12 @@ export class Notifications {
 }
 
 function whenText(notification: Notification): string {
-  const { posted_ns, lastRef, lastNetworkRef, chainedTo, attached, refs } = notification;
+  const { posted_ns, lastRef, lastNetworkRef, chainedTo, attached, refs, isRecord, done_ns, allocated_ns } =
+    notification;
+  if (isRecord && done_ns !== undefined) {
+    const why = lastNetworkRef === undefined ? "" : `, because ${refBecause(lastNetworkRef)}`;
+    return `${duration(done_ns - allocated_ns)} after the call, with a record in the error queue${why}`;
+  }
   if (posted_ns === undefined) {
     if (lastRef !== undefined)
       return "the buffer is free, but no CQE says so: nobody entered the kernel to run task work";
@@ -191,14 +202,15 @@ function before({ sent, flushed_ns, allocated_ns, posted_ns, cqes }: Notificatio
 }
 
 function copyText(notification: Notification): string {
-  const { copyReason, copiedBytes, reportsCopied, posted_ns, attached, sent } = notification;
+  const { copyReason, copiedBytes, reportsCopied, posted_ns, attached, sent, isRecord, done_ns } = notification;
   if (copyReason === trace.COPY_NONE) {
+    if (isRecord && done_ns !== undefined) return "no";
     if (posted_ns === undefined) return "not so far";
     if (attached) return "no: every frame was read from the buffer itself";
     return (sent?.res ?? 0) > 0 ? "no" : "no: nothing was sent";
   }
   const what = copiedBytes > 0 ? `${copiedBytes} bytes` : "yes";
-  const reported = reportsCopied ? "reported as COPIED" : "not reported, as the send did not ask for it";
+  const reported = reportsCopied || isRecord ? "reported as COPIED" : "not reported, as the send did not ask for it";
   return `${what}, ${reported}: ${copyBecause(copyReason)}`;
 }
 

@@ -85,6 +85,13 @@ test("done, but nobody ran task work", () => {
   );
 });
 
+test("a record of MSG_ZEROCOPY is told by the error queue", () => {
+  const free = { ...done(abi.REF_TX_DONE), time_ns: 5000n };
+  const text = explain(record(abi.TR_NOTIF_ALLOC), attach, flush(1), put(0, abi.REF_TX_DONE), free);
+  assert.match(text, /when: +5 us after the call, with a record in the error queue, because the device had finished/);
+  assert.match(text, /copied: +no$/m);
+});
+
 test("TCP sequence numbers count from the SYN of their direction", () => {
   const wire = new Wire(new Map([[2, "va"]]));
   const seq = (from: bigint, to: bigint) => from | (to << 32n);
