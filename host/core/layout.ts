@@ -7,9 +7,12 @@ export const TABLE_WIDTH = 120;
 /** Deeper than this nothing is indented, whatever stands before it. */
 const INDENT_MAX = 60;
 
-/** `head` and `text`, broken at spaces; further lines begin below the text. A word that is too long stays whole. */
-export function wrap(head: string, text: string, width = TEXT_WIDTH): string[] {
-  const indent = " ".repeat(Math.min(head.length, INDENT_MAX));
+/**
+ * `head` and `text`, broken at spaces; further lines begin below the text, or `columns` in. A word that is too long stays
+ * whole.
+ */
+export function wrap(head: string, text: string, width = TEXT_WIDTH, columns = head.length): string[] {
+  const indent = " ".repeat(Math.min(columns, INDENT_MAX));
   const lines: string[] = [];
   let line = head;
   let isEmpty = true;

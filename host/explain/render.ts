@@ -2,13 +2,13 @@
 // again and why, then whose it was meanwhile; at the end what to do better.
 import * as trace from "../../assembly/abi/trace.ts";
 import { errnoName } from "../core/errno.ts";
+import { TEXT_WIDTH, wrap as breakLines } from "../core/layout.ts";
 import { printable } from "../core/printable.ts";
 import { refName } from "../trace/decode.ts";
 import { noteText } from "../trace/refusals.ts";
 import { cqeFlags, cqeResult, duration, micros, plainResult, refShort } from "../trace/words.ts";
 import type { Advice, Copy, Explanation, Interval, Notice, Reference, RequestLife, Span } from "./shape.ts";
 
-const WIDTH = 110;
 /** Rows of one list before it is cut: --json has all. */
 const ROWS_MAX = 14;
 
@@ -222,17 +222,11 @@ function table(header: readonly string[], rows: readonly string[][], right: read
     return `    ${cells.join("  ")}`.trimEnd();
   });
   if (cut) lines.splice(ROWS_MAX - 2, 0, `    ... ${rows.length - shown.length} more rows (--json has them)`);
-  return lines.flatMap((line) => wrapAt(line, 4 + widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0)));
+  const last = 4 + widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0);
+  return lines.flatMap((line) => breakLines(line.slice(0, last), line.slice(last)));
 }
 
 /** `head` and a sentence, whose further lines stand below its first word, or `indent` columns in. */
 function wrap(head: string, text: string, indent = head.length): string[] {
-  return wrapAt(head + text, Math.min(indent, 20));
-}
-
-function wrapAt(line: string, indent: number): string[] {
-  if (line.length <= WIDTH) return [line];
-  const at = line.lastIndexOf(" ", WIDTH);
-  if (at <= indent) return [line];
-  return [line.slice(0, at), ...wrapAt(" ".repeat(indent) + line.slice(at + 1), indent)];
+  return breakLines(head, text, TEXT_WIDTH, Math.min(indent, 20));
 }

@@ -3,6 +3,7 @@
 import * as trace from "../../assembly/abi/trace.ts";
 import { printable } from "../core/printable.ts";
 import { resultText } from "../core/errno.ts";
+import { TABLE_WIDTH, wrap } from "../core/layout.ts";
 import { Flows } from "../nic/flows.ts";
 import type { WireFrame } from "../nic/wire.ts";
 import { describeEvent, type ProgramEvent } from "../program/events.ts";
@@ -124,7 +125,6 @@ function describeRing(record: TraceRecord): string | undefined {
 
 const HEADER: Row = { time: "time us", where: "where", ring: "ring", wire: "wire", refs: "references" };
 const LINE_MARK = "> ";
-const WIDTH = 120;
 const GAP = 2;
 
 export function renderTimeline(timeline: Timeline): string {
@@ -136,7 +136,7 @@ export function renderTimeline(timeline: Timeline): string {
   // Hardly any row has both a ring and a wire event: where the page gets too wide, the ring's reach into the wire's column.
   const both = widest((row) => (row.wire === "" ? "" : row.ring));
   const total = [timeWidth, whereWidth, widest((row) => row.ring), wireWidth, widest((row) => row.refs)];
-  const tooMuch = total.reduce((sum, width) => sum + GAP + width, 0) - WIDTH;
+  const tooMuch = total.reduce((sum, width) => sum + GAP + width, 0) - TABLE_WIDTH;
   const ringWidth = Math.max(both, widest((row) => row.ring) - Math.max(0, tooMuch));
   const gap = " ".repeat(GAP);
   const rowText = ({ time, where, ring, wire, refs }: Row) => {
@@ -163,18 +163,15 @@ export function renderTimeline(timeline: Timeline): string {
   const { all } = timeline.notifications;
   if (all.length > 0) lines.push("", all.length === 1 ? "The notification:" : "The notifications:");
   for (const notification of all) {
-    for (const line of explainNotification(notification)) lines.push(...wrap(`  ${line}`));
+    for (const line of explainNotification(notification)) lines.push(...sentence(`  ${line}`));
   }
   if (timeline.notes.length > 0) lines.push("", "Not as the program meant it:");
-  for (const note of timeline.notes) lines.push(...wrap(`  ${noteText(note)}`));
+  for (const note of timeline.notes) lines.push(...sentence(`  ${noteText(note)}`));
   return printable(lines.join("\n"));
 }
 
-const HANGING = " ".repeat(15);
+/** Where the sentences of the summary begin, behind their label. */
+const LABEL = 15;
 
 /** Breaks a sentence that is too long, to go on under its first word after the label. */
-function wrap(line: string): string[] {
-  if (line.length <= WIDTH) return [line];
-  const at = line.lastIndexOf(" ", WIDTH);
-  return at <= HANGING.length ? [line] : [line.slice(0, at), ...wrap(HANGING + line.slice(at + 1))];
-}
+const sentence = (line: string): string[] => wrap(line.slice(0, LABEL), line.slice(LABEL), TABLE_WIDTH);
