@@ -1,17 +1,12 @@
 // The helpers that liburing had while notifications lived in slots (August 2022), for machines of the profiles rfc3 to aug16.
 import * as slots from "../../assembly/abi/notif_slots.ts";
-import {
-  PROFILE_ROW_SIZE,
-  REGI_NOTIFIERS,
-  REGI_UNREGISTER_NOTIFIERS,
-  ROW_REGISTER,
-} from "../../assembly/abi/profile.ts";
-import { PROFILE_ROWS } from "../../assembly/abi/profile_rows.ts";
+import { REGI_NOTIFIERS, REGI_UNREGISTER_NOTIFIERS, ROW_REGISTER } from "../../assembly/abi/profile.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 import type { Machine } from "../machine.ts";
 import { findProfile } from "../profile/profiles.ts";
+import { ROWS } from "../profile/rows.ts";
 import type { UserMemory } from "../sys/user_memory.ts";
-import { prepRw, setIoprio } from "./prep.ts";
+import { prepRw, prepSendZc, setIoprio } from "./prep.ts";
 import type { Ring } from "./ring.ts";
 
 /** The user_data of a slot's notifications, 64 bits. */
@@ -28,10 +23,8 @@ export function prepSendzc(
   slot: number,
   zcFlags: number,
 ): void {
-  prepRw(ring, sqe, uapi.IORING_OP_SEND_ZC, fd, buf, len, 0);
-  ring.words[(sqe + uapi.SQE_OFF_MSG_FLAGS) >> 2] = msgFlags;
+  prepSendZc(ring, sqe, fd, buf, len, msgFlags, zcFlags);
   ring.words[(sqe + slots.SQE_OFF_NOTIFICATION_IDX) >> 2] = slot & 0xffff;
-  setIoprio(ring, sqe, zcFlags);
 }
 
 /** The same under the name that the opcode got with 6.0-rc1. */
@@ -80,9 +73,9 @@ export function writeSlots(user: UserMemory, tags: readonly Tag[]): number {
 /** The opcode of REGI_* in a profile; that of 6.0-rc1 where there is none, as a program built for it would call it. */
 export function slotRegisterOpcode(profile: string, meaning: number): number {
   const id = findProfile(profile)?.id ?? -1;
-  for (let at = 0; at < PROFILE_ROWS.length; at += PROFILE_ROW_SIZE) {
-    const [kind, opcode, first, last, value] = PROFILE_ROWS.slice(at, at + PROFILE_ROW_SIZE);
-    if (kind === ROW_REGISTER && value === meaning && first <= id && id <= last) return opcode;
-  }
+  const row = ROWS.find(
+    ({ kind, value, first, last }) => kind === ROW_REGISTER && value === meaning && first <= id && id <= last,
+  );
+  if (row !== undefined) return row.id;
   return meaning === REGI_NOTIFIERS ? slots.IORING_REGISTER_NOTIFIERS : slots.IORING_UNREGISTER_NOTIFIERS;
 }

@@ -1,8 +1,8 @@
 // What a profile has, in names: read from the same table that the core reads. What every profile has is in no table.
 import * as names from "../../assembly/abi/profile.ts";
-import { PROFILE_ROWS } from "../../assembly/abi/profile_rows.ts";
 import * as uapi from "../../assembly/abi/uapi.ts";
 import { PROFILES } from "./profiles.ts";
+import { ROWS, type Row } from "./rows.ts";
 
 /** What a profile has that one before it had not, and the other way round. */
 export interface Changes {
@@ -24,19 +24,6 @@ export interface Item {
   /** The first profile from which on it is there without a gap, by name. */
   since: string;
 }
-
-interface Row {
-  kind: number;
-  id: number;
-  first: number;
-  last: number;
-  value: number;
-}
-
-const ROWS: readonly Row[] = Array.from({ length: PROFILE_ROWS.length / names.PROFILE_ROW_SIZE }, (_, index) => {
-  const [kind, id, first, last, value] = PROFILE_ROWS.slice(index * names.PROFILE_ROW_SIZE);
-  return { kind, id, first, last, value };
-});
 
 function constantName(all: Readonly<Record<string, unknown>>, prefixes: readonly string[], value: number): string {
   const found = Object.entries(all).find(
