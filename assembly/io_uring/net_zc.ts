@@ -33,12 +33,12 @@ import {
   SEND_F_IMPORT, importLater, netRetry, pollFirst, sendAlloc, sendCall, sendCleanup, sendImport, sendMsg, sendResult, sendSetupAddr, sendSetupBuf, sendmsgSetup, sleepOrIntr,
 } from "./net";
 import { sendzcIoprio } from "./dialect";
-import { vecGive, vecTake } from "./net_vec";
+import { vecTake } from "./net_vec";
 import { allocNotif, notifFlush } from "./notif";
 import { holdBufNode, nodeCovers } from "./rsrc_buffers";
 import { RsrcNode } from "./rsrc_node";
 import { runTaskWork } from "./tw";
-import { ZC_PROPOSED, zcComplete, zcFailed, zcPolicy } from "./zc_cqes";
+import { ZC_PROPOSED, letGo, zcComplete, zcFailed, zcPolicy } from "./zc_cqes";
 import {
   IO_URING_F_NONBLOCK, IO_URING_F_UNLOCKED, IOU_COMPLETE, IOU_WOULD_SLEEP, REQ_F_CQE_SKIP, REQ_F_NEED_CLEANUP, REQ_F_NOWAIT, Req, reqIter, reqUarg, setFail,
   setRes,
@@ -257,12 +257,8 @@ function issue(req: Req, sk: Sock, issueFlags: u32): i32 {
 }
 
 @inline function flush(req: Req): void {
-  if (req.ctx.vec_cache) vecGive(req, 0);
-  const notif = req.notif;
   silence(req);
-  sendCleanup(req);
-  req.flags &= ~REQ_F_NEED_CLEANUP;
-  notifFlush(notif);
+  letGo(req, 0);
 }
 
 /** 6.0: the submitter may be faster with the notification's CQE than the worker with that of the request. */

@@ -82,7 +82,8 @@ function carry(notif: Req, res: i32, cflags: u32): void {
   notif.nd_main_posted = 1;
 }
 
-function letGo(req: Req, issueFlags: u32): void {
+/** The request gives its notification up, and with it what the send kept. */
+@inline export function letGo(req: Req, issueFlags: u32): void {
   if (req.ctx.vec_cache) vecGive(req, issueFlags);
   const notif = req.notif;
   sendCleanup(req);
